@@ -1,0 +1,1 @@
+"""Record types, the artefact store, hashing, errors, the config base and seeds. Imports nothing heavy."""
