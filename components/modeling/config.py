@@ -1,0 +1,90 @@
+"""Settings of pretraining and fine-tuning. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from components.core.config import StageConfig
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+class ArchitectureConfig(StageConfig):
+    """Shape of the encoder; ignored where training starts from a checkpoint."""
+
+    layers: int = Field(default=2, ge=1, le=48, description="Transformer layers.")
+    hidden: int = Field(default=128, ge=8, le=4096, description="Width of the residual stream.")
+    heads: int = Field(default=2, ge=1, le=64, description="Attention heads; divides hidden.")
+    intermediate: int = Field(default=512, ge=8, le=16384, description="Width of the feed-forward layer.")
+    max_tokens: int = Field(default=128, ge=8, le=8192, description="Positions, special tokens included.")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout while pretraining; 0 for less than an epoch.")
+
+    @model_validator(mode="after")
+    def _heads_divide_hidden(self) -> ArchitectureConfig:
+        if self.hidden % self.heads:
+            raise ValueError(f"hidden ({self.hidden}) must be a multiple of heads ({self.heads})")
+        return self
+
+
+class PretrainingConfig(StageConfig):
+    """Masked-language-model pretraining, with or without next-sentence prediction."""
+
+    architecture: ArchitectureConfig = Field(default_factory=ArchitectureConfig, description="Shape of the encoder.")
+    initial: str | None = Field(default=None, description="Hugging Face folder to continue from; None: from scratch.")
+    objective: Literal["mlm", "mlm+nsp"] = Field(default="mlm+nsp", description="Losses that are trained.")
+    nsp_weight: float = Field(default=1.0, gt=0, le=10, description="Weight of the next-sentence loss.")
+    mask_share: float = Field(default=0.30, gt=0, lt=0.9, description="Share of tokens masked in training.")
+    eval_mask_share: float = Field(default=0.15, gt=0, lt=0.9, description="Share of tokens masked in evaluation.")
+    short_sequence_share: float = Field(default=0.1, ge=0, le=1, description="Share of sequences of random length.")
+    epochs: float = Field(default=1.0, gt=0, le=1000, description="Passes over the training split.")
+    max_steps: int | None = Field(default=None, ge=1, description="Optimiser steps at most; None: epochs decide.")
+    tokens_per_batch: int = Field(default=4096, ge=64, description="Padded tokens in a batch at most.")
+    learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Peak learning rate.")
+    warmup_share: float = Field(default=0.05, ge=0, lt=1, description="Share of the steps that warm up linearly.")
+    decay_share: float = Field(default=0.2, ge=0, le=1, description="Share of the steps that decay linearly to 0.")
+    weight_decay: float = Field(default=0.01, ge=0, le=1, description="Decay of matrices; norms and biases have none.")
+    clip_norm: float = Field(default=1.0, gt=0, description="Gradient norm at most.")
+    precision: Precision = Field(default="auto", description="auto: bf16 where the processor multiplies it, else fp32.")
+    threads: int | None = Field(default=None, ge=1, description="Threads of the arithmetic; None: as torch finds.")
+    log_every_steps: int = Field(default=10, ge=1, description="Steps between two lines of the journal.")
+    checkpoint_every_steps: int = Field(default=200, ge=1, description="Steps between two checkpoints.")
+    evaluation_tokens: int = Field(default=200_000, ge=256, description="Dev tokens that are evaluated, at most.")
+    seed: int = Field(default=0, ge=0, description="Seed of weights, order, pairs and masks.")
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> PretrainingConfig:
+        if self.warmup_share + self.decay_share > 1:
+            raise ValueError(
+                f"warmup_share ({self.warmup_share}) and decay_share ({self.decay_share}) exceed 1 together"
+            )
+        if self.tokens_per_batch < self.architecture.max_tokens:
+            raise ValueError(
+                f"tokens_per_batch ({self.tokens_per_batch}) is below architecture.max_tokens "
+                f"({self.architecture.max_tokens}): the longest sequence would not fit"
+            )
+        return self
+
+
+class FinetuningConfig(StageConfig):
+    """Text classification on labelled splits."""
+
+    epochs: int = Field(default=4, ge=1, le=200, description="Passes over the training split at most.")
+    max_steps: int | None = Field(default=None, ge=1, description="Optimiser steps at most; None: epochs decide.")
+    batch_size: int = Field(default=32, ge=1, description="Records in a batch.")
+    max_tokens: int = Field(
+        default=128, ge=8, description="Tokens of a record, special tokens included; longer is cut."
+    )
+    learning_rate: float = Field(default=5e-4, gt=0, le=1, description="Peak rate: 2e-5 for large checkpoints.")
+    layerwise_decay: float = Field(default=0.9, gt=0, le=1, description="Rate of a layer over that of the one above.")
+    warmup_share: float = Field(default=0.1, ge=0, lt=1, description="Share of the steps that warm up linearly.")
+    weight_decay: float = Field(default=0.01, ge=0, le=1, description="Decay of matrices; norms and biases have none.")
+    clip_norm: float = Field(default=1.0, gt=0, description="Gradient norm at most.")
+    dropout: float = Field(default=0.1, ge=0, lt=1, description="Dropout while fine-tuning.")
+    balance_classes: bool = Field(default=True, description="Weigh classes by inverse frequency in the loss.")
+    patience_epochs: int = Field(default=2, ge=1, description="Epochs without a better dev loss before it stops.")
+    precision: Precision = Field(default="auto", description="auto: bf16 where the processor multiplies it, else fp32.")
+    threads: int | None = Field(default=None, ge=1, description="Threads of the arithmetic; None: as torch finds.")
+    log_every_steps: int = Field(default=10, ge=1, description="Steps between two lines of the journal.")
+    seed: int = Field(default=0, ge=0, description="Seed of the head, order and dropout.")
