@@ -97,7 +97,9 @@ class Verdict(_Frozen):
     gates: list[GateResult]
     created: str = Field(description="UTC, ISO 8601.")
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True
+    )
 
     @property
     def refusals(self) -> list[GateResult]:
