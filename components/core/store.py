@@ -49,14 +49,22 @@ class ArtefactStore:
         """``root`` is made on first write."""
         self.root = root
 
-    def key(self, stage: str, inputs: Mapping[str, Artefact], config: StageConfig, code_version: str) -> str:
-        """Digest of everything that decides a stage's output."""
+    def key(
+        self,
+        stage: str,
+        inputs: Mapping[str, Artefact],
+        config: StageConfig,
+        code_version: str,
+        outside: Mapping[str, str] | None = None,
+    ) -> str:
+        """Digest of everything that decides a stage's output; ``outside`` are digests of files not in the store."""
         return digest_value(
             {
                 "stage": stage,
                 "inputs": {role: artefact.digest for role, artefact in inputs.items()},
                 "config": config.digest(),
                 "code": code_version,
+                "outside": dict(outside or {}),
             }
         )
 
@@ -93,6 +101,7 @@ class ArtefactStore:
         config: StageConfig,
         code_version: str,
         build: Build,
+        outside: Mapping[str, str] | None = None,
         restricted: bool = False,
     ) -> tuple[A, bool]:
         """The stage's artefact, reused if it is finished, else built now; the flag says whether it was reused.
@@ -101,7 +110,7 @@ class ArtefactStore:
         resumable state under ``work_dir``, which outlives a kill and is removed on success.
         Raises InfrastructureError if the disk is full or read-only.
         """
-        key = self.key(stage, inputs, config, code_version)
+        key = self.key(stage, inputs, config, code_version, outside)
         if (found := self.find(kind, key)) is not None:
             return found, True
         folders = {role: self.path(artefact) for role, artefact in inputs.items()}
@@ -120,7 +129,7 @@ class ArtefactStore:
                 location=final.relative_to(self.root).as_posix(),
                 rows=report.rows,
                 config_digest=config.digest(),
-                parents={role: item.digest for role, item in inputs.items()},
+                parents={role: item.digest for role, item in inputs.items()} | dict(outside or {}),
                 restricted=restricted,
                 summary=report.summary,
             )

@@ -1,0 +1,1 @@
+"""The order of the stages, their configuration, and the command line."""

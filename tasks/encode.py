@@ -1,0 +1,43 @@
+"""Splits to Tokenizer and EncodedCorpus."""
+
+from __future__ import annotations
+
+from prefect import task
+
+from components.core.artefacts import BalancedCorpus, EncodedCorpus, Splits, Tokenizer
+from components.tokenization.config import EncodingConfig, TokenizerConfig
+from components.tokenization.encoding import encode_splits
+from components.tokenization.training import train_tokenizer as fit_tokenizer
+from tasks.stages import STAGE_OPTIONS, produce
+
+
+@task(name="train-tokenizer", task_run_name="train-tokenizer-{candidate}", **STAGE_OPTIONS)
+def train_tokenizer(splits: Splits | BalancedCorpus, config: TokenizerConfig, candidate: str) -> Tokenizer:
+    """Learn one bilingual vocabulary from the training text."""
+    return produce(
+        Tokenizer,
+        stage="train-tokenizer",
+        candidate=candidate,
+        rooms=("tokenization",),
+        inputs={"splits": splits},
+        config=config,
+        build=lambda inputs, out, _: fit_tokenizer(inputs["splits"], config, out_dir=out),
+        restricted=splits.restricted,
+    )
+
+
+@task(name="encode", task_run_name="encode-{candidate}", **STAGE_OPTIONS)
+def encode(
+    splits: Splits | BalancedCorpus, tokenizer: Tokenizer, config: EncodingConfig, candidate: str
+) -> EncodedCorpus:
+    """Sentences as token ids, with the word of each token."""
+    return produce(
+        EncodedCorpus,
+        stage="encode",
+        candidate=candidate,
+        rooms=("tokenization",),
+        inputs={"splits": splits, "tokenizer": tokenizer},
+        config=config,
+        build=lambda inputs, out, _: encode_splits(inputs["splits"], inputs["tokenizer"], config, out_dir=out),
+        restricted=splits.restricted,
+    )

@@ -1,0 +1,26 @@
+"""Sources to RawCorpus."""
+
+from __future__ import annotations
+
+from prefect import task
+
+from components.core.artefacts import RawCorpus
+from components.ingestion.config import IngestionConfig
+from components.ingestion.ingest import ingest_corpus, source_fingerprint
+from tasks.stages import STAGE_OPTIONS, produce
+
+
+@task(name="ingest", task_run_name="ingest-{config.purpose}", **STAGE_OPTIONS)
+def ingest(config: IngestionConfig) -> RawCorpus:
+    """Read every source; shared by all candidates."""
+    return produce(
+        RawCorpus,
+        stage=f"ingest-{config.purpose}",
+        candidate="",
+        rooms=("ingestion",),
+        inputs={},
+        config=config,
+        outside=source_fingerprint(config),
+        build=lambda _, out, __: ingest_corpus(config, out_dir=out),
+        restricted=True,
+    )

@@ -1,0 +1,95 @@
+"""What every stage task shares: reuse by digest, progress, and retries for what may pass next time.
+
+Reuse across runs is by our own key (inputs' digests, config digest, code version of the rooms), so Prefect's cache,
+which sees only a task's own lines, is off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+
+import components
+from components.core.artefacts import Artefact
+from components.core.config import StageConfig
+from components.core.errors import TransientError
+from components.core.hashing import digest_source
+from components.core.store import ArtefactStore, StageReport
+from tasks.progress import ProgressEvent, report
+from tasks.settings import Settings
+
+A = TypeVar("A", bound=Artefact)
+_ROOMS = Path(components.__file__).parent
+
+
+def _may_pass_next_time(_: Any, __: TaskRun, state: State[Any]) -> bool:
+    try:
+        state.result()
+    except TransientError:
+        return True
+    except BaseException:  # noqa: BLE001 - any other end of the task is final; nothing is swallowed, Prefect holds it
+        return False
+    return False
+
+
+STAGE_OPTIONS: dict[str, Any] = {
+    "cache_policy": NO_CACHE,
+    "persist_result": False,
+    "retries": 2,
+    "retry_delay_seconds": [1, 10],
+    "retry_condition_fn": _may_pass_next_time,
+}
+
+
+@cache
+def open_store() -> ArtefactStore:
+    """The artefact store of this home."""
+    return ArtefactStore(Settings().home)
+
+
+@cache
+def code_version(*rooms: str) -> str:
+    """Digest of the source of some rooms and of core."""
+    return digest_source(*(_ROOMS / room for room in ("core", *rooms)))
+
+
+class Built:
+    """Which stages this process built and which it found finished; read by the run's summary."""
+
+    built = 0
+    reused = 0
+
+
+def produce(
+    kind: type[A],
+    *,
+    stage: str,
+    candidate: str,
+    rooms: tuple[str, ...],
+    inputs: Mapping[str, Artefact],
+    config: StageConfig,
+    build: Callable[[dict[str, Path], Path, Path], StageReport],
+    outside: Mapping[str, str] | None = None,
+    restricted: bool = False,
+) -> A:
+    """Find the stage's artefact or make it, and say which."""
+    report(ProgressEvent(stage, candidate, 0, 0))
+    artefact, reused = open_store().produce(
+        kind,
+        stage=stage,
+        inputs=inputs,
+        config=config,
+        code_version=code_version(*rooms),
+        build=build,
+        outside=outside,
+        restricted=restricted,
+    )
+    Built.reused += reused
+    Built.built += not reused
+    report(ProgressEvent(stage, candidate, 1, 1, note="reused" if reused else "done"))
+    return artefact

@@ -1,0 +1,60 @@
+"""A corpus to a ValidationReport; two corpora to a DriftReport."""
+
+from __future__ import annotations
+
+from prefect import task
+
+from components.core.artefacts import Artefact, DriftReport, RawCorpus, Splits, ValidationReport
+from components.scrubbing.config import ScrubbingConfig
+from components.validation.config import DriftConfig, ValidationConfig
+from components.validation.drift import measure_drift
+from components.validation.schema import check_schema
+from components.validation.suite import validate_corpus
+from tasks.stages import STAGE_OPTIONS, produce
+
+
+@task(name="check", **STAGE_OPTIONS)
+def check(corpus: RawCorpus, config: ValidationConfig) -> ValidationReport:
+    """Refuse what nothing can fix: no text, wrong schema."""
+    return produce(
+        ValidationReport,
+        stage="check",
+        candidate="",
+        rooms=("validation",),
+        inputs={"corpus": corpus},
+        config=config,
+        build=lambda inputs, out, _: check_schema(inputs["corpus"], config, out_dir=out),
+    )
+
+
+@task(name="validate", task_run_name="validate-{candidate}", **STAGE_OPTIONS)
+def validate(
+    splits: Splits, config: ValidationConfig, scrubbing: ScrubbingConfig, candidate: str
+) -> ValidationReport:
+    """Run the quality suite over the training text."""
+    return produce(
+        ValidationReport,
+        stage="validate",
+        candidate=candidate,
+        rooms=("validation", "scrubbing"),
+        inputs={"splits": splits},
+        config=config,
+        outside={"scrubbing": scrubbing.digest()},
+        build=lambda inputs, out, _: validate_corpus(
+            inputs["splits"] / "train", config, scrubbing=scrubbing, out_dir=out
+        ),
+    )
+
+
+@task(name="drift", task_run_name="drift-{candidate}", **STAGE_OPTIONS)
+def drift(current: Artefact, reference: Artefact, config: DriftConfig, candidate: str) -> DriftReport:
+    """Compare a corpus with the one it is measured against."""
+    return produce(
+        DriftReport,
+        stage="drift",
+        candidate=candidate,
+        rooms=("validation",),
+        inputs={"current": current, "reference": reference},
+        config=config,
+        build=lambda inputs, out, _: measure_drift(inputs["current"], inputs["reference"], config, out_dir=out),
+    )
