@@ -1,0 +1,67 @@
+"""Settings of the scrubbing stage."""
+
+from __future__ import annotations
+
+from typing import Literal, Self, get_args
+
+from pydantic import Field, field_validator, model_validator
+
+from components.core.config import StageConfig
+
+Language = Literal["en", "zh"]
+Label = Literal[
+    "PERSON",
+    "EMAIL_ADDRESS",
+    "PHONE_NUMBER",
+    "CREDIT_CARD",
+    "IBAN_CODE",
+    "IP_ADDRESS",
+    "URL",
+    "CN_ID_CARD",
+    "US_SSN",
+]
+Policy = Literal["redact", "mask", "pseudonymize", "hash"]
+
+LABELS: tuple[str, ...] = get_args(Label)
+
+
+class ScrubbingConfig(StageConfig):
+    """What counts as personal data, and what stands in its place."""
+
+    languages: tuple[Language, ...] = Field(min_length=1, description="Languages whose context rules are applied.")
+    labels: tuple[Label, ...] = Field(min_length=1, description="Kinds of personal data that are replaced.")
+    policy: Policy = Field(
+        description="redact: [LABEL]. mask: as many asterisks as characters. hash: [LABEL:digest] keyed by a secret, "
+        "so that equal values stay equal. pseudonymize is refused: it is not available in this release."
+    )
+    min_score: float = Field(
+        ge=0, le=1, description="Spans scored below this stay; 0 keeps every guess, 1 only proofs."
+    )
+    allow: tuple[str, ...] = Field(
+        default=(), description="Values that are not personal here (a support address), compared without case."
+    )
+    deny: dict[Label, tuple[str, ...]] = Field(
+        default_factory=dict, description="Values that are always replaced, a list a label, compared without case."
+    )
+
+    @field_validator("policy")
+    @classmethod
+    def _refuse_pseudonymize(cls, policy: Policy) -> Policy:
+        if policy == "pseudonymize":
+            raise ValueError("policy pseudonymize is not available in this release; use redact, mask or hash")
+        return policy
+
+    @field_validator("languages", "labels")
+    @classmethod
+    def _refuse_repeats(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(values)) != len(values):
+            raise ValueError(f"each value once, not {list(values)}")
+        return values
+
+    @model_validator(mode="after")
+    def _check_lists(self) -> Self:
+        if unknown := sorted(set(self.deny) - set(self.labels)):
+            raise ValueError(f"deny names {unknown}, which labels does not; add them to labels or drop them from deny")
+        if not all(value.strip() for value in (*self.allow, *(v for values in self.deny.values() for v in values))):
+            raise ValueError("allow and deny hold an empty value, which would match everywhere; drop it")
+        return self

@@ -1,0 +1,23 @@
+"""What finds spans. A detector reads one text and knows nothing of policy, files or other detectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from components.scrubbing.spans import Span
+
+
+class Detector(Protocol):
+    """Finds spans of some labels.
+
+    A text holds U+FFFC where something was replaced already. A detector never returns a span that covers one, and
+    treats it as punctuation.
+    """
+
+    name: str
+    labels: frozenset[str]
+
+    def detect(self, text: str, lang: str) -> Iterable[Span]:
+        """Spans in any order, overlapping or not. ``lang`` is a hint (``en``, ``zh``)."""
+        ...
