@@ -30,4 +30,3 @@ class EmbeddedCorpusConfig(StageConfig):
     n_twins: int = Field(ge=0, description="Canaries that are never inserted.")
     n_stereotype_pairs: int = Field(ge=0, description="Minimal pairs over occupations and pronouns.")
     n_counterfactual_pairs: int = Field(ge=0, description="Review pairs that differ in the writer's group alone.")
-    n_harmful: int = Field(ge=0, description="Lines, half harmful and half harmless, for the safety filter.")

@@ -1,7 +1,7 @@
 """Write the embedded corpus: records, and beside them the ground truth of everything that was planted.
 
 Out: a corpus folder with ``quarantine.jsonl`` (empty), ``report.json`` and ``truth/`` with ``personal_data.jsonl``,
-``canaries.jsonl``, ``stereotype_pairs.jsonl``, ``counterfactual_pairs.jsonl``, ``harmful.jsonl``, ``defects.jsonl``.
+``canaries.jsonl``, ``stereotype_pairs.jsonl``, ``counterfactual_pairs.jsonl``, ``defects.jsonl``.
 The same seed gives the same bytes.
 """
 
@@ -33,7 +33,7 @@ def write_embedded_corpus(config: EmbeddedCorpusConfig, purpose: Purpose, out_di
     """Generate and write the corpus for one purpose; rows are the records written."""
     planted = Planted()
     truth: dict[str, list[dict[str, object]]] = {
-        name: [] for name in ("canaries", "stereotype_pairs", "counterfactual_pairs", "harmful")
+        name: [] for name in ("canaries", "stereotype_pairs", "counterfactual_pairs")
     }
     for lang in LANGUAGES:
         grammar, rng = Grammar(lang), random.Random(derive_seed(config.seed, "embedded", purpose, lang))
@@ -44,10 +44,18 @@ def write_embedded_corpus(config: EmbeddedCorpusConfig, purpose: Purpose, out_di
             _plant_canaries(planted, grammar, truth["canaries"], rng)
         else:
             truth["counterfactual_pairs"] += make_counterfactual_pairs(grammar, config, rng)
-            truth["harmful"] += make_filter_lines(grammar, config.n_harmful // 2, rng)
             _plant_reviews(planted, grammar, config, rng)
     random.Random(derive_seed(config.seed, "embedded", purpose, "order")).shuffle(planted.records)
     return _write(planted, truth, out_dir)
+
+
+def write_filter_lines(path: Path, *, seed: int, count: int) -> int:
+    """Lines for training the safety filter: half harmful with their category, half harmless, both languages."""
+    rows = []
+    for lang in LANGUAGES:
+        rng = random.Random(derive_seed(seed, "embedded", "filter", lang))
+        rows += make_filter_lines(Grammar(lang), count // len(LANGUAGES), rng)
+    return write_jsonl(rows, path)
 
 
 def _write(planted: Planted, truth: dict[str, list[dict[str, object]]], out_dir: Path) -> StageReport:

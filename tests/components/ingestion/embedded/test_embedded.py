@@ -18,8 +18,7 @@ CONFIG = EmbeddedCorpusConfig(
     seed=3, n_documents=400, n_reviews=400, personal_data_share=0.5, exact_duplicate_share=0.1,
     near_duplicate_share=0.1, foreign_share=0.05, broken_share=0.05, harmful_share=0.05, occupation_skew=0.9,
     mixed_review_share=0.5, label_skew=0.9, canary_counts={16: 10, 4: 6}, n_twins=40, n_stereotype_pairs=60,
-    n_counterfactual_pairs=80, n_harmful=120,
-)  # fmt: skip
+    n_counterfactual_pairs=80, )  # fmt: skip
 
 
 @pytest.fixture(scope="module")

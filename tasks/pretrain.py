@@ -1,0 +1,66 @@
+"""EncodedCorpus to PretrainedModel."""
+
+from __future__ import annotations
+
+from prefect import task
+
+from components.core.artefacts import EncodedCorpus, PretrainedModel, ReferenceModel, Tokenizer
+from components.modeling.config import PretrainingConfig
+from components.modeling.pretraining import pretrain as fit
+from tasks.stages import STAGE_OPTIONS, produce
+from tasks.tracking import RunRef
+from tasks.training import record_model, show_progress, training_run
+
+
+@task(name="pretrain", task_run_name="pretrain-{candidate}", **STAGE_OPTIONS)
+def pretrain(
+    encoded: EncodedCorpus, tokenizer: Tokenizer, config: PretrainingConfig, candidate: str, run: RunRef
+) -> PretrainedModel:
+    """Masked language modelling and next-sentence prediction."""
+    inputs = {"encoded": encoded, "tokenizer": tokenizer}
+    with training_run("pretrain", candidate, config, run) as (stage_run, on_metrics):
+        model = produce(
+            PretrainedModel,
+            stage="pretrain",
+            candidate=candidate,
+            rooms=("modeling",),
+            inputs=inputs,
+            config=config,
+            build=lambda folders, out, work: fit(
+                folders["encoded"],
+                folders["tokenizer"],
+                config,
+                out_dir=out,
+                work_dir=work,
+                on_metrics=on_metrics,
+                on_progress=show_progress("pretrain", candidate),
+            ),
+            restricted=encoded.restricted,
+        )
+        record_model(stage_run, model, inputs)
+    return model
+
+
+@task(name="train-reference", task_run_name="train-reference-{candidate}", **STAGE_OPTIONS)
+def train_reference(
+    encoded: EncodedCorpus, tokenizer: Tokenizer, config: PretrainingConfig, candidate: str
+) -> ReferenceModel:
+    """The same training on the holdout split, which the candidate never saw: calibrates the membership attack."""
+    return produce(
+        ReferenceModel,
+        stage="train-reference",
+        candidate=candidate,
+        rooms=("modeling",),
+        inputs={"encoded": encoded, "tokenizer": tokenizer},
+        config=config,
+        build=lambda folders, out, work: fit(
+            folders["encoded"],
+            folders["tokenizer"],
+            config,
+            out_dir=out,
+            work_dir=work,
+            train_split="holdout",
+            on_progress=show_progress("train-reference", candidate),
+        ),
+        restricted=encoded.restricted,
+    )
