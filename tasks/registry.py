@@ -1,0 +1,325 @@
+"""The model registry: a registered model a pipeline, a version a release, an alias only after verification.
+
+Unlike tracking this does not fail open: what cannot be registered or verified is not released.
+Tags of a version: ``touchstone.payload_digest``, ``touchstone.decision``, ``touchstone.candidate``,
+``touchstone.release_path`` (relative to the home folder), and ``touchstone.previous.<alias>`` for a rollback.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from components.core.errors import ConfigError, ContractError, InfrastructureError, IntegrityError
+from components.packaging.manifest import PAYLOAD_FILE, verify_payload
+from tasks.settings import Settings
+from tasks.tracking import RunRef, client_for
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+DIGEST_TAG = "touchstone.payload_digest"
+DECISION_TAG = "touchstone.decision"
+CANDIDATE_TAG = "touchstone.candidate"
+RELEASE_TAG = "touchstone.release_path"
+PRODUCTION = "production"
+
+_SERVING = Path(__file__).with_name("serving.py")
+_PAYLOAD_ARTIFACT = "payload"
+# What the payload's code imports when it serves; versions are those of the process that evaluated it.
+_SERVING_LIBRARIES = ("mlflow", "torch", "transformers", "tokenizers", "safetensors", "numpy", "pydantic", "pyyaml")
+_MODEL_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>[^/@]+)|@(?P<alias>[^/@]+))")
+
+Verify = Callable[[Path], str]
+"""Checks a release folder and returns its payload digest; raises IntegrityError where it must not be promoted."""
+
+
+class Version(BaseModel):
+    """A version of a registered model."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+    name: str
+    version: str
+    payload_digest: str
+    decision: str
+    candidate: str
+    run_id: str
+    aliases: tuple[str, ...] = ()
+    release_path: str = ""
+
+
+class Promotion(BaseModel):
+    """An alias that was set, and the version it stood at before (empty if none)."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+    name: str
+    version: str
+    alias: str
+    previous: str
+    payload_digest: str
+
+
+def register_release(
+    name: str, release_folder: Path, *, run: RunRef, settings: Settings, tags: Mapping[str, str] | None = None
+) -> str:
+    """Log the release's payload as a pyfunc model under ``run`` and register it; returns the version number.
+
+    A payload that the model already has a version of gets no second one; its tags are brought up to date.
+    Raises InfrastructureError if MLflow does not do its part.
+    """
+    if not run:
+        raise InfrastructureError(f"{name}: no MLflow run to register under; see `touchstone doctor`, then run again")
+    digest = verify_payload(release_folder / "payload")
+    path = release_folder.absolute()
+    location = path.relative_to(settings.home) if path.is_relative_to(settings.home) else path
+    wanted = {DIGEST_TAG: digest, RELEASE_TAG: location.as_posix(), **(tags or {})}
+    with _registry(settings) as client:
+        _ensure_model(client, name)
+        for found in client.search_model_versions(f"name = '{name}'"):
+            if found.tags.get(DIGEST_TAG) == digest:
+                _set_tags(client, name, str(found.version), wanted)
+                return str(found.version)
+        model = _log_model(release_folder / "payload", digest, run)
+        version = client.create_model_version(
+            name, source=model.model_uri, run_id=run.run_id, tags=wanted, model_id=model.model_id
+        )
+        return str(version.version)
+
+
+def tag_version(name: str, version: str, tags: Mapping[str, str], *, settings: Settings) -> None:
+    """Set tags of a version, for instance its decision."""
+    with _registry(settings) as client:
+        _set_tags(client, name, version, tags)
+
+
+def list_versions(settings: Settings, name: str | None = None) -> list[Version]:
+    """Versions of one registered model, or of all, newest first."""
+    with _registry(settings) as client:
+        names = [name] if name else [model.name for model in client.search_registered_models()]
+        found = [_version(client, item) for each in names for item in client.search_model_versions(f"name = '{each}'")]
+    return sorted(found, key=lambda item: (item.name, -int(item.version)))
+
+
+def get_version(name: str, version_or_alias: str, *, settings: Settings) -> Version:
+    """One version by number or alias. Raises ConfigError if there is none."""
+    with _registry(settings) as client:
+        return _version(client, _find(client, name, version_or_alias))
+
+
+def set_alias_after_verification(
+    name: str, version: str, alias: str, *, verify: Verify, settings: Settings
+) -> Promotion:
+    """Set an alias, if ``verify`` says yes to the version's release and MLflow's copy holds the very same bytes.
+
+    Raises: IntegrityError if anything differs (the alias stays where it was); ConfigError if there is no such version.
+    """
+    with _registry(settings) as client:
+        found = _version(client, _find(client, name, version))
+        release = _release_folder(found, settings)
+        _same_digest(found, verify(release), str(release))
+        _same_digest(found, verify_payload(_registered_payload(found)), f"models:/{name}/{version}")
+        previous = _aliased(client, name, alias)
+        client.set_registered_model_alias(name, alias, found.version)
+        if _aliased(client, name, alias) != found.version:
+            raise IntegrityError(f"models:/{name}@{alias}: another promotion came between; look, then promote again")
+        note = {DECISION_TAG: "promoted"}
+        if previous != found.version:
+            note[f"touchstone.previous.{alias}"] = previous
+        _set_tags(client, name, found.version, note)
+    return Promotion(
+        name=name, version=found.version, alias=alias, previous=previous, payload_digest=found.payload_digest
+    )
+
+
+def rollback(name: str, *, verify: Verify, settings: Settings, alias: str = PRODUCTION) -> Promotion:
+    """Set the alias back to the version before, after the same verification."""
+    current = get_version(name, alias, settings=settings)
+    with _registry(settings) as client:
+        tags = client.get_model_version(name, current.version).tags
+        previous = tags.get(f"touchstone.previous.{alias}", "")
+    if not previous:
+        raise ConfigError(f"models:/{name}@{alias}: version {current.version} has no version before it to go back to")
+    return set_alias_after_verification(name, previous, alias, verify=verify, settings=settings)
+
+
+def load_production(name: str, *, settings: Settings, alias: str = PRODUCTION) -> Any:
+    """The pyfunc model behind an alias; ``predict(["text", …])`` gives one mapping a text."""
+    import mlflow
+
+    with _registry(settings):
+        return mlflow.pyfunc.load_model(f"models:/{name}@{alias}")
+
+
+def resolve_model(model: str, settings: Settings) -> Path:
+    """The local folder of a model in any form of the contract.
+
+    A payload or release folder, a Hugging Face folder, ``models:/NAME/VERSION``, ``models:/NAME@ALIAS`` or
+    ``runs:/RUN_ID/PATH``. Versions give their release folder while it is here, else the payload that MLflow holds.
+    Raises: ConfigError if there is no such model; ContractError if the folder is none of these.
+    """
+    if model.startswith("models:/"):
+        match = _MODEL_URI.fullmatch(model)
+        if match is None:
+            raise ConfigError(f"{model}: expected models:/NAME/VERSION or models:/NAME@ALIAS")
+        found = get_version(match["name"], match["version"] or match["alias"], settings=settings)
+        release = settings.home / found.release_path
+        if found.release_path and (release / "payload" / PAYLOAD_FILE).exists():
+            return release
+        with _registry(settings):
+            return _registered_payload(found)
+    if model.startswith("runs:/"):
+        return _check_folder(_download(model, settings), model)
+    folder = Path(model).expanduser()
+    if not folder.exists():
+        raise ConfigError(f"{model}: no such folder; a model is a folder, models:/NAME/VERSION, models:/NAME@ALIAS "
+                          "or runs:/RUN_ID/PATH")  # fmt: skip
+    return _check_folder(folder, model)
+
+
+def payload_folder(model: Path) -> Path:
+    """The payload inside a payload or release folder. Raises ContractError for a plain checkpoint."""
+    for folder in (model / "payload", model):
+        if (folder / PAYLOAD_FILE).exists():
+            return folder
+    raise ContractError(f"{model}: a plain checkpoint; this needs a payload with its filter: run the pipeline on it")
+
+
+def _check_folder(folder: Path, name: str) -> Path:
+    known = (PAYLOAD_FILE, f"payload/{PAYLOAD_FILE}", "config.json")
+    for candidate in (folder, folder / "artifacts" / _PAYLOAD_ARTIFACT):  # the second: an MLflow model of ours
+        if any((candidate / file).exists() for file in known):
+            return candidate
+    raise ContractError(f"{name}: neither a payload (payload.json), a release (payload/) nor a Hugging Face folder "
+                        "(config.json)")  # fmt: skip
+
+
+def _log_model(payload: Path, digest: str, run: RunRef) -> Any:
+    import mlflow
+    from mlflow.models import Model
+
+    with warnings.catch_warnings():
+        # MLflow's own internals; a warning is no reason to lose a release.
+        warnings.simplefilter("ignore")
+        return Model.log(
+            artifact_path=None,
+            name="model",
+            flavor=mlflow.pyfunc,
+            run_id=run.run_id,
+            python_model=str(_SERVING),
+            artifacts={_PAYLOAD_ARTIFACT: str(payload)},
+            model_config={"payload_digest": digest},
+            pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in _SERVING_LIBRARIES],
+        )
+
+
+def _registered_payload(version: Version) -> Path:
+    """MLflow's copy of a version's payload: in place where its store is a local folder, else downloaded."""
+    import mlflow
+
+    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.version}"))
+    return folder / "artifacts" / _PAYLOAD_ARTIFACT
+
+
+def _download(uri: str, settings: Settings) -> Path:
+    import mlflow
+
+    with _registry(settings):
+        return Path(mlflow.artifacts.download_artifacts(uri))
+
+
+def _release_folder(version: Version, settings: Settings) -> Path:
+    folder = settings.home / version.release_path
+    if not version.release_path or not folder.is_dir():
+        raise IntegrityError(
+            f"models:/{version.name}/{version.version}: its release folder {folder} is gone; run the pipeline again"
+        )
+    return folder
+
+
+def _same_digest(version: Version, digest: str, where: str) -> None:
+    if digest != version.payload_digest:
+        raise IntegrityError(
+            f"{where}: payload {digest[:19]} is not {version.payload_digest[:19]}, which version {version.version} of "
+            f"{version.name} was registered with"
+        )
+
+
+def _version(client: MlflowClient, found: Any) -> Version:
+    tags = found.tags
+    return Version(
+        name=found.name,
+        version=str(found.version),
+        payload_digest=tags.get(DIGEST_TAG, ""),
+        decision=tags.get(DECISION_TAG, ""),
+        candidate=tags.get(CANDIDATE_TAG, ""),
+        run_id=found.run_id or "",
+        # search_model_versions leaves aliases out
+        aliases=tuple(client.get_model_version(found.name, str(found.version)).aliases),
+        release_path=tags.get(RELEASE_TAG, ""),
+    )
+
+
+def _find(client: MlflowClient, name: str, version_or_alias: str) -> Any:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        if version_or_alias.isdigit():
+            return client.get_model_version(name, version_or_alias)
+        return client.get_model_version_by_alias(name, version_or_alias)
+    except MlflowException as error:
+        if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+            raise
+        raise ConfigError(
+            f"models:/{name}: no version or alias {version_or_alias!r}; `touchstone status` lists them"
+        ) from error
+
+
+def _aliased(client: MlflowClient, name: str, alias: str) -> str:
+    return str(client.get_registered_model(name).aliases.get(alias, ""))
+
+
+def _ensure_model(client: MlflowClient, name: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def _set_tags(client: MlflowClient, name: str, version: str, tags: Mapping[str, str]) -> None:
+    for key, value in tags.items():
+        client.set_model_version_tag(name, version, key, value)
+
+
+@contextmanager
+def _registry(settings: Settings) -> Iterator[MlflowClient]:
+    """A client of the registry; MLflow's own failures leave as InfrastructureError."""
+    import mlflow
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+    from requests.exceptions import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    tracking, registry = settings.tracking_uri(), settings.registry_uri()
+    try:
+        client = client_for(tracking)  # sets up a fresh database
+        if registry != tracking:
+            client = MlflowClient(tracking_uri=tracking, registry_uri=registry)
+        # `models:/` addresses are resolved against the process's own.
+        mlflow.set_tracking_uri(tracking)
+        mlflow.set_registry_uri(registry)
+        yield client
+    except (MlflowException, RequestException, SQLAlchemyError) as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise InfrastructureError(f"MLflow at {registry}: {reason}; see `touchstone doctor`") from error
