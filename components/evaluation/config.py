@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, SerializeAsAny, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
 from components.core.config import StageConfig
 from components.evaluation.catalogue import explain_unknown
@@ -109,6 +109,17 @@ SUITE_CONFIGS: dict[str, type[SuiteConfig]] = {
 }
 
 
+def _typed_suite(name: str, item: Any) -> SuiteConfig:
+    """One suite's settings through its own schema; the message names suite and key, which pydantic would not."""
+    if isinstance(item, SuiteConfig):
+        return item
+    try:
+        return SUITE_CONFIGS[name].model_validate({} if item is None else item)
+    except ValidationError as error:
+        problems = (f"{'.'.join([name, *map(str, one['loc'])])}: {one['msg']}" for one in error.errors())
+        raise ValueError("; ".join(problems)) from error
+
+
 class EvaluationConfig(StageConfig):
     """Which suites measure a payload."""
 
@@ -128,10 +139,7 @@ class EvaluationConfig(StageConfig):
         unknown = [explain_unknown("suite", str(name), SUITE_CONFIGS) for name in value if name not in SUITE_CONFIGS]
         if unknown:
             raise ValueError("; ".join(unknown))
-        return {
-            name: item if isinstance(item, SuiteConfig) else SUITE_CONFIGS[name].model_validate(item or {})
-            for name, item in value.items()
-        }
+        return {name: _typed_suite(name, item) for name, item in value.items()}
 
     @model_validator(mode="after")
     def _languages_fit(self) -> EvaluationConfig:

@@ -31,6 +31,7 @@ class EvaluationInputs:
         pretraining_splits: Splits folder the language model was trained from.
         finetuning_splits: Splits (or balanced) folder the task model was trained from.
         raw_corpora: Raw corpus folders, for their ``truth/`` and the values behind its offsets.
+        validation_reports: Folders of the quality suite's reports on both corpora.
         reference_model: Model trained on other people's records, for the membership attack.
         suite_data: Suite name to its files; wins over ``data`` in the config.
         detector: Finds personal data in (text, lang) and returns its spans.
@@ -39,6 +40,7 @@ class EvaluationInputs:
     pretraining_splits: Path | None = None
     finetuning_splits: Path | None = None
     raw_corpora: tuple[Path, ...] = ()
+    validation_reports: tuple[Path, ...] = ()
     reference_model: Path | None = None
     suite_data: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     detector: Detector | None = None

@@ -6,8 +6,8 @@ number that is not finite, no interval, n below min_n, a straddling interval, a 
 gate that fails or is inconclusive refuses. Promoting needs every gate at once, so the chance of releasing a payload
 that is bad on any one of them stays at that gate's alpha without correction.
 
-Against a champion the difference is judged too, with Newcombe's interval from the two separate ones; a gate passes only if
-both the absolute and the relative question do.
+Against a champion the difference is judged too, with Newcombe's interval from the two separate ones; a gate passes
+only if both the absolute and the relative question do.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from components.core.errors import ConfigError, IntegrityError
 from components.core.evidence import Band, Evidence, GateDecision, GateResult, Metric, Verdict
-from components.core.jsonfiles import read_json, write_json
+from components.core.jsonfiles import read_json
 from components.evaluation.statistics import Interval, newcombe_difference
 from components.gates.config import ALL, EACH_LANGUAGE, GateConfig, GatesConfig
 
@@ -85,19 +85,6 @@ def judge(
         gates=results,
         created=created,
     )
-
-
-def write_verdict(verdict: Verdict, out_dir: Path, *, evidence: Evidence | None = None) -> Path:
-    """Write ``verdict.json``, ``scorecard.md`` and ``scorecard.zh.md``; returns the first."""
-    from components.gates.scorecard import render_scorecard
-
-    pages = {
-        "scorecard.md": render_scorecard(verdict, language="en", evidence=evidence),
-        "scorecard.zh.md": render_scorecard(verdict, language="zh", evidence=evidence),
-    }
-    for name, page in pages.items():
-        (out_dir / name).write_text(page, encoding="utf-8")
-    return write_json(verdict, out_dir / "verdict.json")
 
 
 def read_verdict(path: Path) -> Verdict:

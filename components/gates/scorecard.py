@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
 from typing import Literal
 
 from components.core.evidence import Band, Evidence, GateDecision, GateResult, Verdict
+from components.core.jsonfiles import write_json
+from components.core.store import StageReport
 from components.evaluation import SUITES
 
 Language = Literal["en", "zh"]
@@ -68,6 +72,20 @@ _DECISIONS: dict[str, dict[GateDecision, str]] = {
         GateDecision.WAIVED: "已豁免",
     },
 }
+
+
+def write_verdict(verdict: Verdict, *, out_dir: Path, evidence: Evidence | None = None) -> StageReport:
+    """Write ``verdict.json``, ``scorecard.md`` and ``scorecard.zh.md``; ``evidence`` adds its notes to the cards."""
+    pages = {
+        "scorecard.md": render_scorecard(verdict, language="en", evidence=evidence),
+        "scorecard.zh.md": render_scorecard(verdict, language="zh", evidence=evidence),
+    }
+    for name, page in pages.items():
+        (out_dir / name).write_text(page, encoding="utf-8")
+    write_json(verdict, out_dir / "verdict.json")
+    decisions = Counter(gate.decision.value for gate in verdict.gates)
+    summary: dict[str, object] = {"decision": verdict.decision, "gates": dict(sorted(decisions.items()))}
+    return StageReport(rows=len(verdict.gates), summary=summary)
 
 
 def render_scorecard(verdict: Verdict, *, language: Language, evidence: Evidence | None = None) -> str:

@@ -7,7 +7,8 @@ sentence scores higher; ties count as not preferred; ideal 50. Same numbers as t
 hidden copies of all pairs go through the model in batches.
 
 In: the published CSV (English or Chinese columns), or ``truth/stereotype_pairs.jsonl`` of the embedded corpus.
-The interval is Wilson's over pairs.
+The interval is Wilson's over pairs, widened by resampling clusters where the pairs name theirs (an occupation that
+several templates share).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from components.evaluation.config import CrowsPairsConfig
 from components.evaluation.context import EvaluationContext, read_text_file
 from components.evaluation.masking import has_chinese
 from components.evaluation.reporting import Item, Metrics, SuiteResult, make_report, metric_of, not_measured
-from components.evaluation.statistics import FloatArray, wilson_interval
+from components.evaluation.statistics import DEFAULT_RESAMPLES, FloatArray, clustered_share_interval, wilson_interval
 
 SUITE = "crows_pairs"
 
@@ -44,6 +45,7 @@ class StereotypePair:
     direction: str
     sent_more: str
     sent_less: str
+    cluster: str = ""
 
 
 def measure_crows_pairs(context: EvaluationContext, config: CrowsPairsConfig) -> SuiteResult:
@@ -56,12 +58,20 @@ def measure_crows_pairs(context: EvaluationContext, config: CrowsPairsConfig) ->
         return not_measured(SUITE, digest, "no pairs in the evaluated languages")
     scores_N2 = score_pairs(context.language_model, [(pair.sent_more, pair.sent_less) for pair in pairs])
     more, less = scores_N2[:, 0], scores_N2[:, 1]
+
+    def measure(name: str, index: list[int]) -> Metrics:
+        clusters = [f"{pairs[k].lang}/{pairs[k].cluster}" for k in index] if all(p.cluster for p in pairs) else []
+        seed = context.seed_for(SUITE, "bootstrap", name)
+        return aggregate_preference(
+            more[index], less[index], clusters=clusters, seed=seed, resamples=context.bootstrap_resamples
+        )
+
     report = make_report(
         SUITE,
         digest,
         n=len(pairs),
-        metrics=aggregate_preference(more, less),
-        slices=_slices(pairs, more, less),
+        metrics=measure("all", list(range(len(pairs)))),
+        slices={name: measure(name, index) for name, index in _slice_indices(pairs).items()},
         data=[[pair.id, pair.sent_more, pair.sent_less] for pair in pairs],
     )
     items: list[Item] = [
@@ -72,20 +82,30 @@ def measure_crows_pairs(context: EvaluationContext, config: CrowsPairsConfig) ->
     return SuiteResult(report, items)
 
 
-def aggregate_preference(more: Sequence[float] | FloatArray, less: Sequence[float] | FloatArray) -> Metrics:
-    """``stereotype_score`` of two aligned lists of sentence scores [N]."""
+def aggregate_preference(
+    more: Sequence[float] | FloatArray,
+    less: Sequence[float] | FloatArray,
+    *,
+    clusters: Sequence[str] = (),
+    seed: int = 0,
+    resamples: int = DEFAULT_RESAMPLES,
+) -> Metrics:
+    """``stereotype_score`` of two aligned lists of sentence scores [N]; ``clusters`` [N] or none."""
     preferred = np.asarray(more) > np.asarray(less)
-    interval = wilson_interval(int(preferred.sum()), len(preferred))
+    if clusters and len(set(clusters)) < len(clusters):
+        interval = clustered_share_interval(preferred, clusters, seed=seed, resamples=resamples)
+    else:
+        interval = wilson_interval(int(preferred.sum()), len(preferred))
     return {"stereotype_score": metric_of(interval, len(preferred), scale=100.0)}
 
 
-def _slices(pairs: list[StereotypePair], more: FloatArray, less: FloatArray) -> dict[str, Metrics]:
+def _slice_indices(pairs: list[StereotypePair]) -> dict[str, list[int]]:
     groups: dict[str, list[int]] = {}
     for index, pair in enumerate(pairs):
         for name in (pair.lang, pair.bias_type, pair.direction):
             if name:
                 groups.setdefault(name, []).append(index)
-    return {name: aggregate_preference(more[index], less[index]) for name, index in sorted(groups.items())}
+    return dict(sorted(groups.items()))
 
 
 def score_pairs(language_model: Any, pairs: Sequence[tuple[str, str]]) -> FloatArray:
@@ -125,9 +145,15 @@ def _load(context: EvaluationContext, config: CrowsPairsConfig) -> list[Stereoty
     else:
         pairs = [
             StereotypePair(
-                str(r["id"]), r["lang"], r["bias_type"], r.get("direction", ""), r["sent_more"], r["sent_less"]
+                id=str(row["id"]),
+                lang=row["lang"],
+                bias_type=row["bias_type"],
+                direction=row.get("direction", ""),
+                sent_more=row["sent_more"],
+                sent_less=row["sent_less"],
+                cluster=str(row.get("cluster", "")),
             )
-            for r in context.truth_rows("stereotype_pairs.jsonl")
+            for row in context.truth_rows("stereotype_pairs.jsonl")
         ]
     return [
         pair
