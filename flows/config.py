@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
+from components.release.config import ReleaseConfig
+from components.validation.config import DriftConfig, ValidationConfig
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from components.cleaning.config import CleaningConfig, SplitConfig
@@ -26,11 +28,9 @@ from components.gates.config import GatesConfig
 from components.ingestion.config import IngestionConfig, SourceConfig
 from components.modeling.config import FinetuningConfig, PretrainingConfig
 from components.packaging.config import PackagingConfig
-from components.release.config import ReleaseConfig
 from components.safety.config import SafetyConfig
 from components.scrubbing.config import ScrubbingConfig
 from components.tokenization.config import EncodingConfig, TokenizerConfig
-from components.validation.config import DriftConfig, ValidationConfig
 
 PROFILES_DIR = Path(__file__).parent / "configs"
 PROFILES = ("demo", "finetune", "public", "full")
@@ -75,6 +75,16 @@ class PretrainingStage(PretrainingConfig):
     """``pretraining.yaml``: the text and the training on it."""
 
     sources: tuple[str | SourceConfig, ...] = Field(min_length=1, description="Pretraining text.")
+    reference_epochs: float | None = Field(
+        gt=0, description="Passes of the membership attack's reference model over the holdout; null: no reference."
+    )
+
+    def reference_config(self) -> PretrainingConfig | None:
+        """The same training, shorter, for the reference model."""
+        if self.reference_epochs is None:
+            return None
+        values = self.model_dump(exclude={"sources", "reference_epochs"}) | {"epochs": self.reference_epochs}
+        return PretrainingConfig.model_validate(values)
 
 
 class FinetuningStage(FinetuningConfig):
@@ -133,11 +143,23 @@ class PipelineConfig(StageConfig):
         values = self.ingestion.model_dump() | {"purpose": purpose, "sources": stage.sources}
         return IngestionConfig.model_validate(values)
 
+    def facts(self) -> dict[str, str]:
+        """Tags of a run: what was asked for."""
+        return {
+            "touchstone.profile": self.profile,
+            "touchstone.pipeline": self.pipeline.name,
+            "touchstone.seed": str(self.pipeline.seed),
+            "touchstone.languages": ",".join(self.pipeline.languages),
+            "touchstone.config_digest": self.digest(),
+        }
+
     def for_candidate(self, candidate: CandidateConfig) -> PipelineConfig:
         """The run's config with one candidate's overrides, through the same schemas."""
         problems: list[str] = []
         changed = {
-            stage: _parse(STAGES[stage], getattr(self, stage).model_dump() | values, f"pipeline.yaml: {stage}", problems)
+            stage: _parse(
+                STAGES[stage], getattr(self, stage).model_dump() | values, f"pipeline.yaml: {stage}", problems
+            )
             for stage, values in candidate.overrides.items()
             if stage in STAGES or problems.append(f"pipeline.yaml: candidates.overrides: no stage {stage!r}")
         }

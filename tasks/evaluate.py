@@ -34,23 +34,24 @@ Purpose = Literal["pretraining", "finetuning"]
 @task(name="evaluate", task_run_name="evaluate-{candidate}", **STAGE_OPTIONS)
 def evaluate(
     payload: Payload,
-    splits: Mapping[Purpose, Splits | BalancedCorpus],
+    config: EvaluationConfig,
+    *,
+    training: Mapping[Purpose, Splits | BalancedCorpus],
     raw: Mapping[Purpose, RawCorpus],
     quality: Mapping[Purpose, ValidationReport],
     reference: ReferenceModel | None,
-    config: EvaluationConfig,
     scrubbing: ScrubbingConfig,
     candidate: str,
 ) -> EvidenceArtefact:
     """Run every suite of the config over the payload."""
-    groups = {"splits": splits, "raw": raw, "quality": quality}
+    groups = {"training": training, "raw": raw, "quality": quality}
     inputs = {f"{name}-{purpose}": item for name, items in groups.items() for purpose, item in items.items()}
     extra = {"reference": reference} if reference else {}
 
     def build(folders: dict[str, Path], out: Path, _: Path) -> StageReport:
         given = EvaluationInputs(
-            pretraining_splits=folders.get("splits-pretraining"),
-            finetuning_splits=folders.get("splits-finetuning"),
+            pretraining_splits=folders.get("training-pretraining"),
+            finetuning_splits=folders.get("training-finetuning"),
             raw_corpora=tuple(folders[f"raw-{purpose}"] for purpose in raw),
             validation_reports=tuple(folders[f"quality-{purpose}"] for purpose in quality),
             reference_model=folders.get("reference"),

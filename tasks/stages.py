@@ -6,6 +6,7 @@ which sees only a task's own lines, is off.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -32,7 +33,7 @@ def _may_pass_next_time(_: Any, __: TaskRun, state: State[Any]) -> bool:
         state.result()
     except TransientError:
         return True
-    except BaseException:  # noqa: BLE001 - any other end of the task is final; nothing is swallowed, Prefect holds it
+    except BaseException:
         return False
     return False
 
@@ -58,11 +59,24 @@ def code_version(*rooms: str) -> str:
     return digest_source(*(_ROOMS / room for room in ("core", *rooms)))
 
 
-class Built:
-    """Which stages this process built and which it found finished; read by the run's summary."""
+class StageCounter:
+    """How many stages were built and how many found finished since it was made, and in how many seconds."""
 
     built = 0
     reused = 0
+
+    def __init__(self) -> None:
+        """Starts counting now."""
+        self._start = (StageCounter.built, StageCounter.reused, time.monotonic())
+
+    def summary(self) -> dict[str, Any]:
+        """``built_stages``, ``reused_stages``, ``seconds``."""
+        built, reused, since = self._start
+        return {
+            "built_stages": StageCounter.built - built,
+            "reused_stages": StageCounter.reused - reused,
+            "seconds": round(time.monotonic() - since, 1),
+        }
 
 
 def produce(
@@ -89,7 +103,7 @@ def produce(
         outside=outside,
         restricted=restricted,
     )
-    Built.reused += reused
-    Built.built += not reused
+    StageCounter.reused += reused
+    StageCounter.built += not reused
     report(ProgressEvent(stage, candidate, 1, 1, note="reused" if reused else "done"))
     return artefact

@@ -1,0 +1,33 @@
+"""Sources to training text, for one candidate: ingest, check, scrub, clean, split, validate, balance."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from flows.config import CandidateConfig, PipelineConfig, Purpose
+from flows.results import PreparedCorpus, PreparedData
+from tasks.balance import balance
+from tasks.clean import clean
+from tasks.ingest import ingest
+from tasks.scrub import scrub
+from tasks.split import split
+from tasks.validate import check, drift, validate
+
+
+@flow(name="prepare-data", flow_run_name="prepare-data-{candidate.name}", validate_parameters=False)
+def prepare_data(candidate: CandidateConfig, config: PipelineConfig) -> PreparedData:
+    """Both corpora take the same path; what a candidate skips, it skips for both."""
+    return PreparedData(corpora={purpose: _prepare(purpose, candidate, config) for purpose in config.purposes})
+
+
+def _prepare(purpose: Purpose, candidate: CandidateConfig, config: PipelineConfig) -> PreparedCorpus:
+    name = candidate.name
+    raw = ingest(config.ingestion_of(purpose))
+    check(raw, config.validation)
+    scrubbed = raw if "scrubbing" in candidate.skip else scrub(raw, config.scrubbing, name)
+    cleaned = scrubbed if "cleaning" in candidate.skip else clean(scrubbed, config.cleaning, name)
+    splits = split(cleaned, config.splitting, name)
+    quality = validate(splits, config.validation, config.scrubbing, name)
+    change = drift(cleaned, raw, config.drift, name)
+    training = splits if "balance" in candidate.skip else balance(splits, config.balance, name)
+    return PreparedCorpus(raw=raw, splits=splits, training=training, quality=quality, drift=change)

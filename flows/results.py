@@ -1,0 +1,101 @@
+"""What flows hand to each other and to the command line: references and decisions, never data."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from components.core.artefacts import (
+    BalancedCorpus,
+    DriftReport,
+    FineTunedModel,
+    PretrainedModel,
+    RawCorpus,
+    ReferenceModel,
+    Splits,
+    ValidationReport,
+)
+from components.core.evidence import GateResult
+from flows.config import Purpose
+
+
+class _Frozen(BaseModel):
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+
+
+class PreparedCorpus(_Frozen):
+    """One corpus on its way from sources to training text."""
+
+    raw: RawCorpus
+    splits: Splits
+    training: Splits | BalancedCorpus
+    quality: ValidationReport
+    drift: DriftReport
+
+
+class PreparedData(_Frozen):
+    """The corpora of one candidate, by purpose; no pretraining text where training starts from a checkpoint."""
+
+    corpora: dict[Purpose, PreparedCorpus]
+
+    @property
+    def raw(self) -> dict[Purpose, RawCorpus]:
+        """Each corpus as it was read."""
+        return {purpose: corpus.raw for purpose, corpus in self.corpora.items()}
+
+    @property
+    def training(self) -> dict[Purpose, Splits | BalancedCorpus]:
+        """Each corpus as it is trained on."""
+        return {purpose: corpus.training for purpose, corpus in self.corpora.items()}
+
+    @property
+    def quality(self) -> dict[Purpose, ValidationReport]:
+        """The quality verdict on each corpus."""
+        return {purpose: corpus.quality for purpose, corpus in self.corpora.items()}
+
+    @property
+    def drift(self) -> dict[Purpose, DriftReport]:
+        """How each corpus differs from what was read."""
+        return {purpose: corpus.drift for purpose, corpus in self.corpora.items()}
+
+
+class TrainedModels(_Frozen):
+    """The models of one candidate."""
+
+    language_model: PretrainedModel | None
+    reference: ReferenceModel | None
+    task_model: FineTunedModel
+
+
+class CandidateResult(_Frozen):
+    """How one candidate fared."""
+
+    name: str
+    decision: Literal["refused", "pending", "promoted"]
+    payload_digest: str
+    payload_location: str
+    evidence_location: str
+    gates: tuple[GateResult, ...]
+    release_path: str | None = None
+    version: str | None = None
+    run_id: str = ""
+    notes: tuple[str, ...] = ()
+
+
+class PipelineResult(_Frozen):
+    """How one pipeline run ended."""
+
+    run_name: str
+    run_id: str
+    pipeline: str
+    profile: str
+    seconds: float
+    built_stages: int
+    reused_stages: int
+    candidates: tuple[CandidateResult, ...]
+
+    @property
+    def refused(self) -> bool:
+        """Whether every candidate was refused."""
+        return all(candidate.decision == "refused" for candidate in self.candidates)
