@@ -1,0 +1,132 @@
+"""A document as a set of hashed n-grams of tokens, and its MinHash signature.
+
+A token is a word in lower case, or one Chinese character; punctuation and white space are none. An n-gram is 3 words,
+or 5 characters where most tokens are Chinese. Hashes are 64 bits and depend on the text alone.
+MinHash: Broder 1997; the permutations are multiply-shift hashes (Dietzfelbinger et al. 1997), whose bias does not
+matter here because candidates are verified by their true Jaccard similarity.
+
+Shapes: N documents, P permutations, G n-grams.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.core.seeds import derive_seed
+
+Hashes = NDArray[np.uint64]
+Signatures = NDArray[np.uint32]
+
+WORDS_PER_NGRAM = 3
+HAN_PER_NGRAM = 5
+
+_HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+_TOKEN = re.compile(f"[{_HAN}]|[^\\W_{_HAN}]+")
+_FIRST_HAN = "\u3400"
+_MAX_CACHED_TOKENS = 500_000
+_BATCH_GRAMS = 1 << 15
+_MULTIPLIERS = np.array(
+    [int.from_bytes(hashlib.sha256(f"shingle{index}".encode()).digest()[:8], "big") | 1 for index in range(64)],
+    np.uint64,
+)
+
+
+def tokenise(text: str) -> list[str]:
+    """Lower-case words and single Chinese characters."""
+    return _TOKEN.findall(text.lower())
+
+
+def is_mostly_han(tokens: list[str]) -> bool:
+    """Whether more than half of the tokens are Chinese characters."""
+    return 2 * sum(1 for token in tokens if token[0] >= _FIRST_HAN and len(token) == 1) > len(tokens)
+
+
+class TokenHasher:
+    """Hashes tokens and n-grams; remembers tokens, since few make up most of a text."""
+
+    def __init__(self) -> None:
+        self._cache: dict[str, int] = {}
+
+    def hash_tokens(self, tokens: list[str]) -> Hashes:
+        """A 64-bit hash a token."""
+        cache = self._cache
+        try:
+            return np.array([cache[token] for token in tokens], np.uint64)
+        except KeyError:
+            if len(cache) > _MAX_CACHED_TOKENS:
+                cache.clear()
+            for token in tokens:
+                if token not in cache:
+                    digest = hashlib.blake2b(token.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+                    cache[token] = int.from_bytes(digest, "little")
+            return np.array([cache[token] for token in tokens], np.uint64)
+
+    def ngrams(self, tokens: list[str], length: int) -> Hashes:
+        """Hashes of all runs of ``length`` tokens, in order; of the whole where the text is shorter. Shape (G,)."""
+        hashed = self.hash_tokens(tokens)
+        length = min(length, len(tokens))
+        if length == 0:
+            return hashed
+        count = len(hashed) - length + 1
+        total = hashed[:count] * _MULTIPLIERS[0]
+        for offset in range(1, length):
+            total += hashed[offset : offset + count] * _MULTIPLIERS[offset]
+        return _mix(total)
+
+    def document(self, text: str) -> Hashes:
+        """All n-grams of a document in order, repeated ones included. Shape (G,)."""
+        tokens = tokenise(text)
+        return self.ngrams(tokens, HAN_PER_NGRAM if is_mostly_han(tokens) else WORDS_PER_NGRAM)
+
+
+def _mix(values: Hashes) -> Hashes:
+    """Finaliser of splitmix64, so that every bit of the result depends on every bit of the sum."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def jaccard(left: Hashes, right: Hashes) -> float:
+    """Jaccard similarity of two sorted sets of hashes; two empty sets have 0."""
+    shared = int(np.intersect1d(left, right, assume_unique=True).size)
+    union = left.size + right.size - shared
+    return shared / union if union else 0.0
+
+
+class MinHasher:
+    """Signatures of documents: P minima over P random orders of all n-grams."""
+
+    def __init__(self, *, permutations: int, seed: int) -> None:
+        rng = np.random.default_rng(derive_seed(seed, "minhash"))
+        self._factors = rng.integers(0, 1 << 63, permutations, np.uint64) * np.uint64(2) + np.uint64(1)
+        self._offsets = rng.integers(0, 1 << 63, permutations, np.uint64)
+        self.permutations = permutations
+
+    def signatures(self, documents: Iterable[Hashes]) -> Signatures:
+        """Signatures of non-empty documents, batched. Shape (N, P)."""
+        batches: list[Signatures] = []
+        batch: list[Hashes] = []
+        grams = 0
+        for document in documents:
+            batch.append(document)
+            grams += document.size
+            if grams >= _BATCH_GRAMS:
+                batches.append(self._batch(batch))
+                batch, grams = [], 0
+        if batch:
+            batches.append(self._batch(batch))
+        return np.concatenate(batches) if batches else np.empty((0, self.permutations), np.uint32)
+
+    def _batch(self, documents: list[Hashes]) -> Signatures:
+        grams = np.concatenate(documents)
+        starts = np.cumsum([0, *(document.size for document in documents[:-1])])
+        result = np.empty((len(documents), self.permutations), np.uint32)
+        for index in range(self.permutations):
+            hashed = (grams * self._factors[index] + self._offsets[index]) >> np.uint64(32)
+            result[:, index] = np.minimum.reduceat(hashed, starts)
+        return result

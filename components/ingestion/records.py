@@ -1,0 +1,211 @@
+"""From a row as it was read to a record of ours, or to the reason why not.
+
+A record holds ``id``, ``text`` and, where the source has them, ``lang`` (``en``, ``zh`` or what the source says),
+``label``, ``group``, ``user``, ``timestamp``, ``split``: all strings without lone surrogates, so they can be written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from components.core.corpus import Record
+from components.ingestion.config import FIELD_NAMES, SourceConfig
+
+
+class QuarantineReason(StrEnum):
+    """Why a record was not kept."""
+
+    INVALID_ENCODING = "invalid_utf8"
+    NUL_BYTES = "nul_bytes"
+    LONE_SURROGATE = "lone_surrogate"
+    NOT_JSON = "not_json"
+    NOT_AN_OBJECT = "not_an_object"
+    BAD_CSV = "bad_csv"
+    WRONG_COLUMN_COUNT = "wrong_column_count"
+    UNCLOSED_DOCUMENT = "unclosed_document"
+    NO_TEXT = "no_text"
+    TEXT_NOT_STRING = "text_not_string"
+    EMPTY = "empty"
+    TOO_LONG = "too_long"
+    UNKNOWN_LABEL = "unknown_label"
+    TOO_SHORT = "too_short"
+
+
+# What a setting asked to leave out is not broken and does not count against ingestion.max_quarantined_share.
+UNBROKEN = frozenset({QuarantineReason.TOO_SHORT})
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A record that was read and not kept. ``line`` counts from 1: lines of text, rows of a table. Never any text."""
+
+    source: str
+    line: int
+    reason: QuarantineReason
+
+    def as_row(self) -> dict[str, str | int]:
+        """The line that stands for it in ``quarantine.jsonl``."""
+        return {"source": self.source, "line": self.line, "reason": self.reason.value}
+
+
+MAX_ID_CHARACTERS = 200
+_LANGUAGE_NAMES = {
+    **dict.fromkeys(["en", "eng", "english"], "en"),
+    **dict.fromkeys(["zh", "zho", "chi", "cmn", "chinese", "中文"], "zh"),
+    "英文": "en",
+}
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？…])")
+
+
+def normalise_language(name: str) -> str:
+    """``en`` or ``zh`` for any usual spelling (``EN``, ``zh-Hant``, ``eng``, ``Chinese``), else the name in lower case."""
+    plain = name.strip().lower()
+    return _LANGUAGE_NAMES.get(plain) or _LANGUAGE_NAMES.get(re.split(r"[-_]", plain)[0], plain)
+
+
+def as_text(value: Any) -> str | None:
+    """A cell as text: numbers without a needless ``.0``, dates in ISO 8601; None for null, NaN, blank and containers."""
+    if value is None or isinstance(value, (list, dict, tuple, bytes)):
+        return None
+    if isinstance(value, float):
+        if math.isnan(value):
+            return None
+        value = int(value) if value.is_integer() else value
+    if isinstance(value, date):  # datetime is a date
+        return value.isoformat()
+    return str(value).strip() or None
+
+
+class RecordBuilder:
+    """Turns the rows of one source into records."""
+
+    def __init__(self, source: SourceConfig, *, max_record_bytes: int, keep_unknown_columns: bool) -> None:
+        """``keep_unknown_columns`` carries columns that are none of ours along, as a verb that edits a file must."""
+        self._source = source
+        columns = source.columns or {}
+        self.columns = {name: columns.get(name, name) for name in FIELD_NAMES}
+        self._max_record_bytes = max_record_bytes
+        self._keep_unknown = keep_unknown_columns
+        self._blank_reason = QuarantineReason.EMPTY
+
+    def build(self, row: Mapping[str, Any], *, blank_is_stub: bool = False) -> Record | QuarantineReason:
+        """The record of a row, its ``id`` still as the source says or absent; or the reason why not."""
+        text = row.get(self.columns["text"])
+        if (reason := self._check_text(text, blank_is_stub=blank_is_stub)) is not None:
+            return reason
+        record: Record = self._unknown_columns(row) if self._keep_unknown else {}
+        for name in FIELD_NAMES:
+            if name != "text" and (value := as_text(row.get(self.columns[name]))) is not None:
+                record[name] = value
+        record["text"] = text
+        if (reason := self._finish(record, row)) is not None:
+            return reason
+        return record
+
+    def _check_text(self, text: Any, *, blank_is_stub: bool) -> QuarantineReason | None:
+        if text is None:
+            return QuarantineReason.NO_TEXT
+        if not isinstance(text, str):
+            return QuarantineReason.TEXT_NOT_STRING
+        if not text.strip():
+            return QuarantineReason.TOO_SHORT if blank_is_stub else QuarantineReason.EMPTY
+        if self._source.min_document_characters and len(text.strip()) < self._source.min_document_characters:
+            return QuarantineReason.TOO_SHORT
+        limit = self._max_record_bytes if self._source.max_document_characters is None else math.inf
+        return QuarantineReason.TOO_LONG if len(text) * 4 > limit and _utf8_length(text) > limit else None
+
+    def _finish(self, record: Record, row: Mapping[str, Any]) -> QuarantineReason | None:
+        if (lang := record.get("lang") or self._source.lang) is not None:
+            record["lang"] = normalise_language(lang)
+        split = row.get("split") if isinstance(row.get("split"), str) else None
+        if (given := self._source.split or split) is not None:
+            record["split"] = given
+        if self._source.label_map is not None and "label" in record:
+            if record["label"] not in self._source.label_map:
+                return QuarantineReason.UNKNOWN_LABEL
+            record["label"] = self._source.label_map[record["label"]]
+        if any(_has_lone_surrogate(value) for value in record.values() if isinstance(value, str)):
+            return QuarantineReason.LONE_SURROGATE
+        return None
+
+    def _unknown_columns(self, row: Mapping[str, Any]) -> Record:
+        known = set(self.columns.values())
+        return {key: value for key, value in row.items() if key not in known and isinstance(key, str)}
+
+
+def _has_lone_surrogate(text: str) -> bool:
+    if text.isascii():
+        return False
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _utf8_length(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+class IdentifierRegistry:
+    """Gives every record an id that no other record of the corpus has.
+
+    A given id is kept where it is new; a repeated one gets ``~2``, ``~3``, …. Without one, the id is made from the
+    text's digest and its position among equal texts, so it survives reordering and growth of the corpus.
+    """
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+        self._repeats: dict[str, int] = {}
+
+    def assign(self, record: Record) -> str:
+        """The record's unique id."""
+        given = record.get("id")
+        if given is None or len(given) > MAX_ID_CHARACTERS:
+            given = hashlib.sha256((given or record["text"]).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        identifier = given
+        while identifier in self._seen:
+            self._repeats[given] = self._repeats.get(given, 1) + 1
+            identifier = f"{given}~{self._repeats[given]}"
+        self._seen.add(identifier)
+        return identifier
+
+
+def cut_document(text: str, max_characters: int) -> Iterator[str]:
+    """Pieces of at most ``max_characters``, cut at paragraph ends where possible, else lines, sentences, anywhere.
+
+    Joining the pieces loses white space only.
+    """
+    piece = ""
+    for part, joiner in _parts(text, max_characters):
+        if piece and len(piece) + len(joiner) + len(part) > max_characters:
+            yield piece
+            piece = part
+        else:
+            piece = piece + joiner + part if piece else part
+    if piece:
+        yield piece
+
+
+def _parts(text: str, max_characters: int) -> Iterator[tuple[str, str]]:
+    """Parts that fit, each with what joins it to the part before."""
+    for paragraph in re.split(r"\n[ \t\r]*\n\s*", text.strip()):
+        if len(paragraph) <= max_characters:
+            if paragraph.strip():
+                yield paragraph.strip(), "\n\n"
+            continue
+        joiner = "\n\n"
+        for line in paragraph.split("\n"):
+            for sentence in _SENTENCE_END.split(line) if len(line) > max_characters else [line]:
+                for start in range(0, len(sentence), max_characters):
+                    if part := sentence[start : start + max_characters].strip():
+                        yield part, joiner
+                        joiner = " " if part.isascii() else ""
+            joiner = "\n"
