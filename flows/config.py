@@ -156,13 +156,13 @@ class PipelineConfig(StageConfig):
     def for_candidate(self, candidate: CandidateConfig) -> PipelineConfig:
         """The run's config with one candidate's overrides, through the same schemas."""
         problems: list[str] = []
-        changed = {
-            stage: _parse(
-                STAGES[stage], getattr(self, stage).model_dump() | values, f"pipeline.yaml: {stage}", problems
-            )
-            for stage, values in candidate.overrides.items()
-            if stage in STAGES or problems.append(f"pipeline.yaml: candidates.overrides: no stage {stage!r}")
-        }
+        changed = {}
+        for stage, values in candidate.overrides.items():
+            where = f"pipeline.yaml: candidates.{candidate.name}.overrides.{stage}"
+            if stage in STAGES and getattr(self, stage) is not None:
+                changed[stage] = _parse(STAGES[stage], getattr(self, stage).model_dump() | values, where, problems)
+            else:
+                problems.append(f"{where}: no such stage in this run{_nearest(stage, STAGES)}")
         _refuse(problems)
         return self.model_copy(update=changed)
 
