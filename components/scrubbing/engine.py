@@ -30,7 +30,7 @@ class DenyDetector:
 
     def __init__(self, config: ScrubbingConfig) -> None:
         """Matching ignores case and does not cut a Latin word."""
-        self.labels = frozenset(config.deny)
+        self.labels: frozenset[str] = frozenset(config.deny)
         self._patterns = [
             (
                 label,
