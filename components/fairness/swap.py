@@ -11,8 +11,8 @@ by a list of the verbs that take one (``let``, ``help``, ``make`` …). This is 
 (https://arxiv.org/abs/1804.06876, gender swapping) use the same kind; the tests measure how often it inverts itself.
 
 Chinese is cut into words first (jieba, with the lexicon's terms as words), since 他 stands inside 其他 and 公 inside
-公司. A word is swapped whole; a word built of terms (爸爸妈妈) term by term; 王先生 and 大女儿 by the term at their end;
-男司机 and 女司机 by their first character.
+公司. A word is swapped whole; a word built of terms (爸爸妈妈) term by term; 王先生 and 大女儿 by the term at
+their end; 男司机 and 女司机 by their first character.
 """
 
 from __future__ import annotations
