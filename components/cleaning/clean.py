@@ -67,7 +67,8 @@ class CleaningReport(BaseModel):
 
 def exact_digest(text: str) -> bytes:
     """16 bytes, equal for texts that differ in case, width and white space alone."""
-    folded = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    folded = " ".join(plain.casefold().split())
     return hashlib.blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
@@ -235,7 +236,7 @@ class _Cleaning:
         counts = ", ".join(f"{reason} {count}" for reason, count in self._reasons.most_common()) or "none"
         if not self._kept:
             raise ContractError(
-                f"{corpus}: cleaning left none of {self._read} records (dropped: {counts}); see cleaning.yaml"
+                f"{corpus}: cleaning left none of {self._read} records ({counts}); loosen cleaning.yaml"
             )
         if missing := [lang for lang in self._config.languages if not self._languages[lang]]:
             raise ContractError(

@@ -30,9 +30,7 @@ class LengthConfig(StageConfig):
 class LanguageFilterConfig(StageConfig):
     """What to do with text in another language than its record says, or in none of the configured ones."""
 
-    min_confidence: float = Field(
-        ge=0, le=1, description="A detection below this does not overrule what a record says."
-    )
+    min_confidence: float = Field(ge=0, le=1, description="A less sure detection does not overrule the record.")
     mismatch: Literal["drop", "relabel"] = Field(
         default="drop", description="Text in a configured language that is not the one its record names."
     )
@@ -44,12 +42,12 @@ class QualityConfig(StageConfig):
     max_symbol_share: float = Field(
         ge=0,
         le=1,
-        description="Characters that are neither letters, digits nor punctuation, among those not white space.",
+        description="Characters neither letters, digits nor punctuation, among the visible.",
     )
     max_repetition_share: float = Field(
         ge=0,
         le=1,
-        description="Word 3-grams (Chinese: 5-grams of characters) that occurred before in the same document.",
+        description="Word 3-grams (5 Chinese characters) that stood before in the document.",
     )
 
 

@@ -30,7 +30,7 @@ _NEEDS_WORK = re.compile(
 
 
 def normalise_text(text: str) -> str:
-    """NFC; no lone surrogates, control, zero-width or bidirectional characters; plain spaces, at most one blank line."""
+    """NFC, no lone surrogates, control, zero-width or bidirectional characters; plain spaces; no two blank lines."""
     if _NEEDS_WORK.search(text) is None:
         return text.strip()
     text = _SURROGATES.sub("", text)

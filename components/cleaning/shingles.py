@@ -28,6 +28,7 @@ HAN_PER_NGRAM = 5
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 _TOKEN = re.compile(f"[{_HAN}]|[^\\W_{_HAN}]+")
 _FIRST_HAN = "\u3400"
+_SAMPLED_TOKENS = 400
 _MAX_CACHED_TOKENS = 500_000
 _BATCH_GRAMS = 1 << 15
 _MULTIPLIERS = np.array(
@@ -42,8 +43,9 @@ def tokenise(text: str) -> list[str]:
 
 
 def is_mostly_han(tokens: list[str]) -> bool:
-    """Whether more than half of the tokens are Chinese characters."""
-    return 2 * sum(1 for token in tokens if token[0] >= _FIRST_HAN and len(token) == 1) > len(tokens)
+    """Whether more than half of the first tokens are Chinese characters."""
+    sample = tokens[:_SAMPLED_TOKENS]
+    return 2 * sum(map(_FIRST_HAN.__le__, sample)) > len(sample)
 
 
 class TokenHasher:
@@ -56,7 +58,7 @@ class TokenHasher:
         """A 64-bit hash a token."""
         cache = self._cache
         try:
-            return np.array([cache[token] for token in tokens], np.uint64)
+            return np.fromiter(map(cache.__getitem__, tokens), np.uint64, len(tokens))
         except KeyError:
             if len(cache) > _MAX_CACHED_TOKENS:
                 cache.clear()
@@ -64,10 +66,13 @@ class TokenHasher:
                 if token not in cache:
                     digest = hashlib.blake2b(token.encode("utf-8", "surrogatepass"), digest_size=8).digest()
                     cache[token] = int.from_bytes(digest, "little")
-            return np.array([cache[token] for token in tokens], np.uint64)
+            return np.fromiter(map(cache.__getitem__, tokens), np.uint64, len(tokens))
 
     def ngrams(self, tokens: list[str], length: int) -> Hashes:
-        """Hashes of all runs of ``length`` tokens, in order; of the whole where the text is shorter. Shape (G,)."""
+        """Hashes of all runs of ``length`` tokens, in order; of the whole where the text is shorter. Shape (G,).
+
+        A sum of token hashes times odd constants, modulo 2**64: uniform because the token hashes are.
+        """
         hashed = self.hash_tokens(tokens)
         length = min(length, len(tokens))
         if length == 0:
@@ -76,19 +81,12 @@ class TokenHasher:
         total = hashed[:count] * _MULTIPLIERS[0]
         for offset in range(1, length):
             total += hashed[offset : offset + count] * _MULTIPLIERS[offset]
-        return _mix(total)
+        return np.asarray(total, np.uint64)
 
     def document(self, text: str) -> Hashes:
         """All n-grams of a document in order, repeated ones included. Shape (G,)."""
         tokens = tokenise(text)
         return self.ngrams(tokens, HAN_PER_NGRAM if is_mostly_han(tokens) else WORDS_PER_NGRAM)
-
-
-def _mix(values: Hashes) -> Hashes:
-    """Finaliser of splitmix64, so that every bit of the result depends on every bit of the sum."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
 
 
 def jaccard(left: Hashes, right: Hashes) -> float:

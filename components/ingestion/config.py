@@ -27,14 +27,14 @@ class SourceConfig(StageConfig):
 
     path: str = Field(
         min_length=1,
-        description="File, folder, glob, archive (.zip, .tar, .tar.gz), hf://owner/name[:config][#split] or -.",
+        description="File, folder, glob, .zip, .tar, .tar.gz, hf://owner/name[:config][#split] or -.",
     )
     format: Literal["auto"] | Format = Field(
         default="auto", description="auto: by suffix, and WikiExtractor by its first bytes."
     )
     columns: dict[FieldName, _Text] | None = Field(
         default=None,
-        description="Our field name to the source's column; replaces ingestion.columns. Without a header: 0, 1, …",
+        description="Our field to its column; replaces ingestion.columns. Without a header: 0, 1, …",
     )
     has_header: bool = Field(default=True, description="CSV and TSV: the first line names the columns.")
     delimiter: str | None = Field(
@@ -54,17 +54,11 @@ class SourceConfig(StageConfig):
     max_records: int | None = Field(default=None, ge=1, description="Keep at most this many records of the source.")
     split_documents: Literal["blank_line", "whole_file"] | None = Field(
         default=None,
-        description="txt and markdown: what ends a document; null: blank_line for txt, whole_file for markdown.",
+        description="What ends a document; null: blank_line for txt, whole_file for markdown.",
     )
-    unwrap_lines: bool = Field(
-        default=False, description="txt and markdown: join the hard-wrapped lines of a paragraph."
-    )
-    min_document_characters: int | None = Field(
-        default=None, ge=1, description="Replaces ingestion.min_document_characters."
-    )
-    max_document_characters: int | None = Field(
-        default=None, ge=200, description="Replaces ingestion.max_document_characters."
-    )
+    unwrap_lines: bool = Field(default=False, description="txt, markdown: join a paragraph's hard-wrapped lines.")
+    min_document_characters: int | None = Field(default=None, ge=1, description="Replaces the corpus-wide value.")
+    max_document_characters: int | None = Field(default=None, ge=200, description="Replaces the corpus-wide value.")
 
 
 class IngestionConfig(StageConfig):
@@ -72,15 +66,13 @@ class IngestionConfig(StageConfig):
 
     purpose: Literal["pretraining", "finetuning"] = Field(
         default="pretraining",
-        description="Which of the two corpora this is; decides what the embedded generator writes.",
+        description="Which of the two corpora this is; the embedded generator asks.",
     )
     sources: tuple[str | SourceConfig, ...] = Field(
         min_length=1, description="Paths, globs, hf:// ids or objects with a path; or exactly `embedded`."
     )
-    columns: dict[FieldName, _Text] = Field(default_factory=dict, description="Our field name to the sources' column.")
-    languages: tuple[Language, ...] = Field(
-        min_length=1, description="Languages the corpus must hold, each at least once."
-    )
+    columns: dict[FieldName, _Text] = Field(default_factory=dict, description="Our field to the sources' column.")
+    languages: tuple[Language, ...] = Field(min_length=1, description="Languages that must be present.")
     max_record_bytes: int = Field(
         default=1_000_000,
         ge=1_000,
@@ -92,14 +84,12 @@ class IngestionConfig(StageConfig):
     )
     label_map: dict[_Text, str] | None = Field(
         default=None,
-        description="Label as read to label name, for instance 0: negative; a label outside it is quarantined.",
+        description="Label as read to its name (0: negative); any other label is quarantined.",
     )
     max_records: int | None = Field(default=None, ge=1, description="Keep at most this many records in all.")
-    min_document_characters: int = Field(
-        default=1, ge=1, description="Shorter documents (stubs) are left out and counted."
-    )
+    min_document_characters: int = Field(default=1, ge=1, description="Shorter ones (stubs) are left out and counted.")
     max_document_characters: int | None = Field(
-        default=None, ge=200, description="Longer documents are cut at paragraph ends into records id#0, id#1, …"
+        default=None, ge=200, description="Longer ones are cut at paragraph ends into id#0, id#1, …"
     )
     seed: int = Field(default=0, ge=0, description="Seed of the embedded generator.")
     embedded: EmbeddedCorpusConfig | None = Field(default=None, description="The embedded generator's settings.")

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, Literal
 
 from components.core.errors import ConfigError, ContractError
 from components.ingestion.config import Format, SourceConfig
@@ -125,7 +125,7 @@ def read_table(stream: io.BufferedReader, limits: ReadLimits, *, tab_separated: 
     if first is None:
         return
     delimiter = "\t" if tab_separated else limits.source.delimiter or _guess_delimiter(first, limits)
-    quoting = csv.QUOTE_NONE if tab_separated else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if tab_separated else csv.QUOTE_MINIMAL
 
     def make_reader(start: Iterable[str]) -> Iterator[list[str]]:
         return csv.reader(start, delimiter=delimiter, quoting=quoting)
@@ -241,7 +241,7 @@ def unwrap(text: str) -> str:
 
 
 def read_wikiextractor(stream: io.BufferedReader, limits: ReadLimits) -> Iterator[Row]:
-    """``<doc id="…" url="…" title="…">``, the title on a line, paragraphs a line each, ``</doc>``. Titles are left out."""
+    """``<doc id="…" url="…" title="…">``, the title, a paragraph a line, ``</doc>``. Titles are left out."""
     start, identifier, lines, size = 0, "", list[bytes](), 0
     problem: QuarantineReason | None = None
     for number, line in iterate_lines(stream, limits.max_record_bytes):

@@ -60,17 +60,14 @@ def read_hub(limits: ReadLimits) -> Iterator[Row]:
     parts = _load(address)
     number = 0
     for name, part in parts.items():
-        names = part.column_names or (list(part.features) if part.features else [])
-        if names:
-            check_columns(names, limits)
-        decode = _class_names(part.features, limits)
+        present = part.column_names or (list(part.features) if part.features else [])
+        if present:
+            check_columns(present, limits)
+        class_names = _class_names(part.features, limits)
         given = _OUR_SPLITS.get(name) if len(parts) > 1 else None
         for row in _iterate(part, limits.name):
             number += 1
-            values = {
-                key: decode[key][value] if key in decode and value in decode[key] else value
-                for key, value in row.items()
-            }
+            values = {**row, **{key: names.get(row[key], row[key]) for key, names in class_names.items()}}
             yield number, values if given is None or "split" in values else {**values, "split": given}
 
 
@@ -116,7 +113,7 @@ def _iterate(part: Any, name: str) -> Iterator[dict[str, Any]]:
 
 
 def _class_names(features: Any, limits: ReadLimits) -> dict[str, dict[int, str]]:
-    """Number to name for columns that are class labels; none where a label map is given, which then sees the numbers."""
+    """Number to name for columns of class labels; none where a label map is given, which then sees the numbers."""
     import datasets
 
     if not features or limits.source.label_map is not None:

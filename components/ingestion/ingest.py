@@ -37,7 +37,7 @@ class SourceCounts(BaseModel):
 
 
 class IngestionReport(BaseModel):
-    """Counts only: ``kept + quarantined = read``. ``languages`` has ``unknown`` for what is neither English nor Chinese."""
+    """Counts only: ``kept + quarantined = read``. Languages other than English and Chinese are ``unknown``."""
 
     read: int
     kept: int
@@ -80,9 +80,7 @@ def source_fingerprint(config: IngestionConfig) -> dict[str, str]:
         elif path.startswith(HUB_PREFIX):
             fingerprint |= _hub_fingerprint(path)
         elif path == STDIN:
-            raise ConfigError(
-                "ingestion.sources: - (stdin) cannot be read twice; write it to a .jsonl file and name that"
-            )
+            raise ConfigError("ingestion.sources: - (stdin) cannot be read twice; save it as a .jsonl file")
         else:
             source = next(source for source in config.source_configs() if source.path == path)
             fingerprint |= {str(file): digest_file(file) for file in list_files(source)}
@@ -161,8 +159,8 @@ class _Ingestion:
         if (first := self._first_broken) and (not self._kept or broken.total() > config.max_quarantined_share * read):
             counts = ", ".join(f"{reason} {count}" for reason, count in broken.most_common())
             raise ContractError(
-                f"{first.source}, line {first.line}: {first.reason.value}; {broken.total()} of {read} records are broken "
-                f"({counts}), more than ingestion.max_quarantined_share {config.max_quarantined_share} allows; "
+                f"{first.source}, line {first.line}: {first.reason.value}; {broken.total()} of {read} records "
+                f"are broken ({counts}), more than ingestion.max_quarantined_share {config.max_quarantined_share}; "
                 "mend the file or raise the share"
             )
         if not self._kept:

@@ -20,76 +20,18 @@ _OTHER_SCRIPT = re.compile(r"[Ͱ-῿Ⰰ-ⷿꀀ-ꟿ]")
 _WORD = re.compile(r"[a-zà-ɏ]+(?:'[a-z]+)?")
 # A Han character says about as much as three Latin letters: "我用iPhone拍的照片" is Chinese.
 _HAN_WEIGHT = 3
-_MIN_FOREIGN_SHARE = 0.1
-_MIN_ENGLISH_SHARE = 0.12
-_MIN_ENGLISH_WORDS = 2
-# Frequent English words that are no frequent word of another language in Latin script.
-_ENGLISH_WORDS = frozenset(
-    [
-        "the",
-        "and",
-        "of",
-        "that",
-        "with",
-        "you",
-        "it's",
-        "this",
-        "have",
-        "from",
-        "they",
-        "would",
-        "there",
-        "their",
-        "what",
-        "about",
-        "which",
-        "when",
-        "your",
-        "were",
-        "been",
-        "has",
-        "more",
-        "who",
-        "could",
-        "than",
-        "how",
-        "its",
-        "should",
-        "because",
-        "those",
-        "did",
-        "before",
-        "through",
-        "where",
-        "much",
-        "these",
-        "too",
-        "such",
-        "only",
-        "our",
-        "why",
-        "after",
-        "while",
-        "every",
-        "other",
-        "both",
-        "does",
-        "being",
-        "some",
-        "them",
-        "his",
-        "her",
-        "she",
-        "very",
-        "just",
-        "any",
-        "into",
-        "not",
-        "was",
-        "but",
-        "are",
-    ]
-) - {"her", "his", "does", "of", "are", "was", "just", "some", "any"}
+_MIN_FOREIGN_SHARE = 0.2
+# (distinct English-only words, share of frequent words of both kinds) from which a text is English without more ado.
+_ENGLISH_ENOUGH = ((2, 0.12), (1, 0.3))
+_MIN_FREQUENT_WORDS = 2
+_SURE_LETTERS = 40
+# Frequent English words: those that other languages in Latin script do not have, and those that some have too.
+_ONLY = """about after and because been before being between both but could did each every from has have how into it's
+    its much not only our should than that the their them there these they this those through very were what when where
+    which while who why with would you your"""
+_ALSO = "a an are as at be by for had he her his i in is it me my of on or she so to was we"
+_ENGLISH_ONLY = frozenset(_ONLY.split())
+_ALSO_ENGLISH = frozenset(_ALSO.split())
 # Varieties that the model keeps apart and this product does not.
 _ENGLISH_VARIETIES = frozenset({"en", "pcm", "sco"})
 
@@ -97,21 +39,17 @@ _ENGLISH_VARIETIES = frozenset({"en", "pcm", "sco"})
 def detect_language(text: str) -> tuple[DetectedLanguage, float]:
     """The language and how sure that is, in [0, 1]. A text without letters is ``other`` with 0."""
     sample = _sample(text)
-    han = len(_HAN.findall(sample))
-    latin = len(_LATIN.findall(sample))
-    foreign = 0 if sample.isascii() else len(_KANA_OR_HANGUL.findall(sample))
-    other = 0 if sample.isascii() else len(_OTHER_SCRIPT.findall(sample))
-    total = han + latin + foreign + other
-    if total == 0:
-        return "other", 0.0
+    if sample.isascii():
+        return _detect_latin(sample)
+    han, latin = len(_HAN.findall(sample)), len(_LATIN.findall(sample))
+    foreign, other = len(_KANA_OR_HANGUL.findall(sample)), len(_OTHER_SCRIPT.findall(sample))
     asian = han + foreign
     if foreign and foreign >= _MIN_FOREIGN_SHARE * asian and _HAN_WEIGHT * asian > latin:
-        return "other", foreign / asian if foreign < asian / 2 else 1.0
-    weighted = _HAN_WEIGHT * han / (_HAN_WEIGHT * asian + latin + other)
-    if weighted >= 0.5:
-        return "zh", weighted
+        return "other", 1.0
+    if han and _HAN_WEIGHT * han >= _HAN_WEIGHT * foreign + latin + other:
+        return "zh", _HAN_WEIGHT * han / (_HAN_WEIGHT * asian + latin + other)
     if other > latin:
-        return "other", other / total
+        return "other", other / (other + latin + asian)
     return _detect_latin(sample)
 
 
@@ -125,11 +63,22 @@ def _sample(text: str) -> str:
 
 def _detect_latin(sample: str) -> tuple[DetectedLanguage, float]:
     words = _WORD.findall(sample.lower())
-    hits = [word for word in words if word in _ENGLISH_WORDS]
-    if len(set(hits)) >= _MIN_ENGLISH_WORDS and len(hits) >= _MIN_ENGLISH_SHARE * len(words):
-        return "en", 0.99
-    label, score = _identifier().classify(sample)
-    return ("en" if label in _ENGLISH_VARIETIES else "other"), float(score)
+    if not words:
+        return "other", 0.0
+    certain = [word for word in words if word in _ENGLISH_ONLY]
+    frequent = len(certain) + sum(1 for word in words if word in _ALSO_ENGLISH)
+    distinct = len(set(certain))
+    for min_distinct, min_share in _ENGLISH_ENOUGH:
+        if distinct >= min_distinct and frequent >= max(_MIN_FREQUENT_WORDS, min_share * len(words)):
+            return "en", 0.99
+    return _ask_model(sample, sum(map(len, words)))
+
+
+def _ask_model(sample: str, letters: int) -> tuple[DetectedLanguage, float]:
+    """English or not: the scores of all other languages count together, and few letters make any answer unsure."""
+    english = sum(float(score) for label, score in _identifier().rank(sample) if label in _ENGLISH_VARIETIES)
+    trust = min(1.0, letters / _SURE_LETTERS)
+    return ("en", english * trust) if english >= 0.5 else ("other", (1 - english) * trust)
 
 
 @cache

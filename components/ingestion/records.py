@@ -65,13 +65,13 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？…])")
 
 
 def normalise_language(name: str) -> str:
-    """``en`` or ``zh`` for any usual spelling (``EN``, ``zh-Hant``, ``eng``, ``Chinese``), else the name in lower case."""
+    """``en`` or ``zh`` for any usual spelling (``EN``, ``zh-Hant``, ``Chinese``), else the name in lower case."""
     plain = name.strip().lower()
     return _LANGUAGE_NAMES.get(plain) or _LANGUAGE_NAMES.get(re.split(r"[-_]", plain)[0], plain)
 
 
 def as_text(value: Any) -> str | None:
-    """A cell as text: numbers without a needless ``.0``, dates in ISO 8601; None for null, NaN, blank and containers."""
+    """A cell as text: numbers without a needless ``.0``, dates in ISO 8601; None for null, blank and containers."""
     if value is None or isinstance(value, (list, dict, tuple, bytes)):
         return None
     if isinstance(value, float):
@@ -90,7 +90,7 @@ class RecordBuilder:
         """``keep_unknown_columns`` carries columns that are none of ours along, as a verb that edits a file must."""
         self._source = source
         columns = source.columns or {}
-        self.columns = {name: columns.get(name, name) for name in FIELD_NAMES}
+        self.columns: dict[str, str] = {name: columns.get(name, name) for name in FIELD_NAMES}
         self._max_record_bytes = max_record_bytes
         self._keep_unknown = keep_unknown_columns
         self._blank_reason = QuarantineReason.EMPTY

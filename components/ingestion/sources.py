@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -101,14 +102,10 @@ def _files_in_folder(folder: Path, source: SourceConfig) -> list[Path]:
     shards = sorted(folder.glob("part-*.jsonl")) or sorted(folder.glob("*/part-*.jsonl"))
     if shards:  # a corpus of ours: what lies beside its shards (reports, ground truth) is not part of it
         return shards
-    files = sorted(
-        path for path in folder.rglob("*") if path.is_file() and not _is_hidden(path.relative_to(folder).as_posix())
-    )
-    return [
-        path
-        for path in files
-        if _is_archive(path.name) or _is_wanted(path.name, source, lambda path=path: _starts_wiki(path))
-    ]
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    shown = [path for path in files if not _is_hidden(path.relative_to(folder).as_posix())]
+    wanted = (_is_archive(path.name) or _is_wanted(path.name, source, partial(_starts_wiki, path)) for path in shown)
+    return [path for path, is_wanted in zip(shown, wanted, strict=True) if is_wanted]
 
 
 def _glob(pattern: Path) -> list[Path]:
@@ -243,9 +240,7 @@ class _Guarded(io.RawIOBase):
             ) from error
         self._read += len(data)
         if self._limit is not None and self._read > self._limit:
-            raise ContractError(
-                f"{self._name}: grows beyond {self._limit:,} bytes when decompressed; not a text corpus"
-            )
+            raise ContractError(f"{self._name}: grows beyond {self._limit:,} bytes when decompressed; no text corpus")
         view[: len(data)] = data
         return len(data)
 
