@@ -270,16 +270,15 @@ def _moment(text: str, what: str) -> datetime:
 
 
 def _next_step(gate: GateConfig, slice_: str, decision: GateDecision, metric: Metric | None) -> str:
-    """The next command for whoever has to act."""
+    """The next command for whoever has to act; what it is for stands behind the #."""
     if decision in {_PASS, GateDecision.NOT_APPLICABLE, GateDecision.WAIVED}:
         return ""
     if decision is _FAIL:
-        return f"touchstone why RUN; mend the data or training, or touchstone waive MODEL '{result_name(gate, slice_)}'"
-    if metric is None or metric.value is None:
-        return f"touchstone evaluate MODEL --suite {gate.suite}"
-    if metric.n < gate.min_n:
-        return f"give suite {gate.suite} at least {gate.min_n} items: touchstone gate MODEL --data {gate.suite}=PATH"
-    return f"more items for suite {gate.suite} narrow the interval: touchstone gate MODEL --data {gate.suite}=PATH"
+        return f"touchstone waive MODEL '{result_name(gate, slice_)}' --reason TEXT --until DATE  # or mend it, run again"
+    if metric is None or isinstance(_interval(gate, "", metric.model_copy(update={"n": gate.min_n})), _Outcome):
+        return f"touchstone evaluate MODEL --suite {gate.suite}  # see why it has no value"
+    wanted = f"at least {gate.min_n} items" if metric.n < gate.min_n else "more items narrow the interval"
+    return f"touchstone gate MODEL --data {gate.suite}=PATH  # {wanted}"
 
 
 def _number(value: float) -> str:

@@ -60,7 +60,7 @@ def measure_stereoset(context: EvaluationContext, config: StereosetConfig) -> Su
         notes.append("no next-sentence head: the intersentence part is left out")
     chosen = [
         example
-        for part in parts
+        for part in sorted(parts)
         for example in context.sample([e for e in examples if e.part == part], config.max_examples, SUITE, part)
     ]
     if not chosen:
@@ -79,7 +79,10 @@ def measure_stereoset(context: EvaluationContext, config: StereosetConfig) -> Su
 
 
 def read_stereoset(path: Path) -> list[StereosetExample]:
-    """Examples of the published JSON file (plain or gzip). Raises ContractError if it is another format."""
+    """Examples of the published JSON file (plain or gzip). Raises ContractError if it is another format.
+
+    Intersentence first, as in the authors' evaluation: the order of terms decides the last digit of a mean.
+    """
     document = json.loads(read_text_file(path))
     if not isinstance(document, dict) or "data" not in document:
         raise ContractError(f"{path}: no top-level data key; give the StereoSet JSON file")
@@ -92,7 +95,7 @@ def read_stereoset(path: Path) -> list[StereosetExample]:
             sentences={s["gold_label"]: s["sentence"] for s in row["sentences"]},
             ids={s["gold_label"]: s["id"] for s in row["sentences"]},
         )
-        for part in ("intrasentence", "intersentence")
+        for part in ("intersentence", "intrasentence")
         for row in document["data"].get(part, [])
     ]
 

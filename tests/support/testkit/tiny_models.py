@@ -1,48 +1,54 @@
-"""Tiny Hugging Face folders with fixed weights, for tests of what is done with a model rather than of the model."""
+"""A tiny BERT with random weights and a whole-word vocabulary of both languages: real transformers, no training."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz", *"好坏的是我你他了不很快慢"]
+WORDS = (
+    "the a he she is was nurse engineer doctor said that her his code word blue green red seven gate river of and to "
+    "good bad very not report for team north south 护 士 工 程 师 他 她 是 的 代 号 蓝 绿 红 门 河 好 坏 很 不 报 告 北 南 . 。 ,"
+).split()
+LABELS = ("negative", "positive")
 
 
-def write_tiny_classifier(folder: Path, labels: tuple[str, ...] = ("negative", "positive")) -> Path:
-    """A BERT sequence classifier of a few thousand weights, its tokenizer and a calibration; returns the folder."""
+def save_tokenizer(folder: Path, *, max_tokens: int = 64) -> None:
+    """A BERT tokenizer over WORDS."""
+    from transformers import BertTokenizerFast
+
+    vocabulary = {
+        token: index for index, token in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS])
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    BertTokenizerFast(vocab=vocabulary, model_max_length=max_tokens).save_pretrained(folder)
+
+
+def save_language_model(folder: Path, *, seed: int = 0) -> Path:
+    """A BertForPreTraining folder with random weights large enough that its guesses differ."""
+    return _save(folder, "BertForPreTraining", seed)
+
+
+def save_classifier(folder: Path, *, seed: int = 0) -> Path:
+    """A BertForSequenceClassification folder with two labels."""
+    return _save(folder, "BertForSequenceClassification", seed)
+
+
+def _save(folder: Path, kind: str, seed: int) -> Path:
     import torch
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+    import transformers
 
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(VOCABULARY),
-        hidden_size=16,
-        num_hidden_layers=1,
+    save_tokenizer(folder)
+    config = transformers.BertConfig(
+        vocab_size=len(WORDS) + 5,
+        hidden_size=32,
+        num_hidden_layers=2,
         num_attention_heads=2,
-        intermediate_size=16,
+        intermediate_size=64,
         max_position_embeddings=64,
-        id2label=dict(enumerate(labels)),
-        label2id={label: index for index, label in enumerate(labels)},
+        initializer_range=0.5,
+        id2label=dict(enumerate(LABELS)),
+        label2id={label: index for index, label in enumerate(LABELS)},
     )
-    model = BertForSequenceClassification(config)
-    torch.nn.init.normal_(model.classifier.weight, std=2.0)
-    model.save_pretrained(folder)
-    tokenizer = Tokenizer(models.WordLevel({token: index for index, token in enumerate(VOCABULARY)}, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.Lowercase()
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(pattern="", behavior="isolated")
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        mask_token="[MASK]",
-        model_max_length=64,
-    ).save_pretrained(folder)
-    (folder / "calibration.json").write_text(json.dumps({"temperature": 1.5}), encoding="utf-8")
-    (folder / "metrics.jsonl").write_text("{}\n", encoding="utf-8")
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        getattr(transformers, kind)(config).save_pretrained(folder)
     return folder
