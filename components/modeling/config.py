@@ -19,7 +19,10 @@ class ArchitectureConfig(StageConfig):
     heads: int = Field(default=2, ge=1, le=64, description="Attention heads; divides hidden.")
     intermediate: int = Field(default=512, ge=8, le=16384, description="Width of the feed-forward layer.")
     max_tokens: int = Field(default=128, ge=8, le=8192, description="Positions, special tokens included.")
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout while pretraining; 0 for less than an epoch.")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout while pretraining; 0 unless many epochs.")
+    initial_deviation: float | None = Field(
+        default=None, gt=0, le=1, description="Standard deviation of new weights; None: wider for narrow models."
+    )
 
     @model_validator(mode="after")
     def _heads_divide_hidden(self) -> ArchitectureConfig:

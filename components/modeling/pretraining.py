@@ -25,7 +25,12 @@ from components.modeling.corpus import EncodedSplit, load_split
 from components.modeling.loading import load_model, load_tokenizer
 from components.modeling.optimisation import arithmetic, make_optimizer, warmup_stable_decay
 from components.modeling.pairs import NO_LABEL
-from components.modeling.pretraining_report import PretrainingReport, evaluate_pretraining, most_frequent_token
+from components.modeling.pretraining_report import (
+    PretrainingReport,
+    evaluate_pretraining,
+    masked_logits,
+    most_frequent_token,
+)
 from components.modeling.saving import save_model
 from components.modeling.training_loop import (
     JOURNAL_FILE,
@@ -37,6 +42,10 @@ from components.modeling.training_loop import (
 )
 
 logger = logging.getLogger(__name__)
+
+# BERT base draws weights with deviation 0.02 at width 768. Kept at that, attention of a narrow model starts flat and
+# needs thousands of steps to leave the unigram plateau; scaling with 1/sqrt(width) keeps the logits' spread.
+_REFERENCE_DEVIATION, _REFERENCE_WIDTH = 0.02, 768
 
 
 class PretrainingModule(StepModule):
@@ -70,18 +79,6 @@ class PretrainingModule(StepModule):
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-def masked_logits(model: Any, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Vocabulary logits [P, V] at the masked positions, and the pooled [CLS] [B, D]."""
-    outputs = model.bert(
-        input_ids=batch["input_ids_BT"],
-        attention_mask=batch["attention_mask_BT"],
-        token_type_ids=batch["token_type_ids_BT"],
-    )
-    hidden_BTD = outputs.last_hidden_state
-    selected_PD = hidden_BTD.reshape(-1, hidden_BTD.shape[-1]).index_select(0, batch["positions_P"])
-    return model.cls.predictions(selected_PD), outputs.pooler_output
 
 
 def pretrain(
@@ -169,6 +166,8 @@ def _make_model(config: PretrainingConfig, vocabulary: VocabularyIds) -> Any:
             max_position_embeddings=shape.max_tokens,
             hidden_dropout_prob=shape.dropout,
             attention_probs_dropout_prob=shape.dropout,
+            initializer_range=shape.initial_deviation
+            or _REFERENCE_DEVIATION * (_REFERENCE_WIDTH / shape.hidden) ** 0.5,
             pad_token_id=vocabulary.pad,
         )
     )

@@ -71,6 +71,18 @@ class PretrainingReport(BaseModel):
         }
 
 
+def masked_logits(model: Any, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Vocabulary logits [P, V] at the masked positions, and the pooled [CLS] [B, D]."""
+    outputs = model.bert(
+        input_ids=batch["input_ids_BT"],
+        attention_mask=batch["attention_mask_BT"],
+        token_type_ids=batch["token_type_ids_BT"],
+    )
+    hidden_BTD = outputs.last_hidden_state
+    selected_PD = hidden_BTD.reshape(-1, hidden_BTD.shape[-1]).index_select(0, batch["positions_P"])
+    return model.cls.predictions(selected_PD), outputs.pooler_output
+
+
 def most_frequent_token(split: EncodedSplit, vocabulary: VocabularyIds) -> int:
     """The token that a model without context would always guess."""
     counts_V = np.bincount(split.tokens_T, minlength=vocabulary.size)
@@ -97,8 +109,6 @@ def evaluate_pretraining(
 def _count(
     model: Any, dev: EncodedSplit, vocabulary: VocabularyIds, config: PretrainingConfig, common_token: int, budget: int
 ) -> Counter[str]:
-    from components.modeling.pretraining import masked_logits
-
     counts: Counter[str] = Counter()
     batches = PretrainingBatches(
         dev,

@@ -87,6 +87,7 @@ class StepModule(pl.LightningModule):
         self.model = model
         self.settings = settings
         self.gradient_norm = 0.0
+        self.learning_rate = 0.0
 
     def losses(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Named losses; ``loss`` is the one that is minimised."""
@@ -100,8 +101,9 @@ class StepModule(pl.LightningModule):
         self._refuse_non_finite("loss", float(losses["loss"].detach()), step)
         return losses
 
-    def configure_gradient_clipping(self, *_: Any, **__: Any) -> None:
-        """Clip, and keep the norm for the journal."""
+    def configure_gradient_clipping(self, optimizer: torch.optim.Optimizer, *_: Any, **__: Any) -> None:
+        """Clip, and keep the norm and the rate of this step for the journal."""
+        self.learning_rate = max(group["lr"] for group in optimizer.param_groups)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
         self.gradient_norm = float(norm)
         self._refuse_non_finite("gradient norm", self.gradient_norm, self.trainer.global_step)
@@ -163,7 +165,11 @@ class _Journal(pl.Callback):
     """Means over the last ``log_every_steps`` steps, a line each; the window is part of the checkpoint."""
 
     def __init__(
-        self, path: Path, settings: LoopSettings, on_metrics: MetricsCallback | None, on_progress: ProgressCallback | None
+        self,
+        path: Path,
+        settings: LoopSettings,
+        on_metrics: MetricsCallback | None,
+        on_progress: ProgressCallback | None,
     ) -> None:
         self._path, self._settings = path, settings
         self._on_metrics, self._on_progress = on_metrics, on_progress
@@ -178,23 +184,21 @@ class _Journal(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._sums, self._count = dict(state_dict["sums"]), int(state_dict["count"])
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, *_: Any) -> None:
         kept = list(read_jsonl(self._path)) if self._path.is_file() else []
         write_jsonl([row for row in kept if row["step"] <= trainer.global_step], self._path)
         self._started = time.perf_counter()
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, *_: Any) -> None:
         step, total = trainer.global_step, self._settings.total_steps
         self.tokens += int(batch["attention_mask_BT"].sum())
         for name, value in outputs.items():
             self._sums[name] = self._sums.get(name, 0.0) + float(value)
-        self._sums["gradient_norm"] = self._sums.get("gradient_norm", 0.0) + float(pl_module.gradient_norm)
+        self._sums["gradient_norm"] = self._sums.get("gradient_norm", 0.0) + pl_module.gradient_norm
         self._count += 1
         if step % self._settings.log_every_steps == 0 or step == total:
             metrics = {name: value / self._count for name, value in self._sums.items()}
-            metrics["learning_rate"] = max(group["lr"] for group in trainer.optimizers[0].param_groups)
+            metrics["learning_rate"] = pl_module.learning_rate
             self._sums, self._count = {}, 0
             append_metrics(self._path, step, metrics, self._on_metrics)
         if self._on_progress is not None:
@@ -208,16 +212,16 @@ class _Checkpoint(pl.Callback):
     def __init__(self, path: Path, settings: LoopSettings) -> None:
         self._path, self._settings = path, settings
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         step = trainer.global_step
         if step % self._settings.checkpoint_every_steps == 0 and step < self._settings.total_steps:
             temporary = self._path.with_suffix(".tmp")
             trainer.save_checkpoint(temporary)
             temporary.replace(self._path)
 
-    def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
         checkpoint["fingerprint"] = self._settings.fingerprint
 
 
