@@ -49,7 +49,7 @@ def is_card_prefix(digits: str) -> bool:  # noqa: PLR0911 - a line a scheme
         return 14 <= n <= 19
     if four in {1800, 2131}:
         return n == 15
-    if 3528 <= four <= 3589 or two in {62, 64, 65, 81} or four == 6011:
+    if two in {35, 62, 64, 65, 81} or four == 6011:
         return 16 <= n <= 19
     return (two in {50, 56, 57, 58, 63, 67} or four in {6759, 6304}) and 12 <= n <= 19
 

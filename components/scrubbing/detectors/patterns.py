@@ -42,7 +42,8 @@ _VERSION_BEFORE = re.compile(r"(?i)(?:version|release|build|firmware|\bv|版本)
 
 # Digit groups with single separators; the check decides what they are.
 _CARD = re.compile(
-    r"(?<![\w.+\-])(?:(?P<groups>\d{4}([ \-])\d{4}\2\d{4}\2\d{4})(?:\2\d{1,3})?(?!\d)|\d(?:[ \-]?\d){11,18}(?![ \-]?\d|\w))",
+    r"(?<![\w.+\-])(?:(?P<groups>\d{4}([ \-])\d{4}\2\d{4}\2\d{4})(?:\2\d{1,3})?(?!\d)|"
+    r"\d(?:[ \-]?\d){11,18}(?![ \-]?\d|\w))",
     re.ASCII,
 )
 _CN_ID = re.compile(

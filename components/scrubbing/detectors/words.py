@@ -13,8 +13,8 @@ def _words(text: str) -> frozenset[str]:
 SURNAMES = frozenset(
     "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田"
     "任姜范方石姚谭廖邹熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段雷钱汤尹黎易常武乔贺赖龚文庞樊兰殷施陶洪翟安颜倪严牛温芦季"
-    "俞章鲁葛伍韦申尤毕聂焦柳邢路岳齐梅莫庄辛管祝左涂谷祁耿牟卜路詹关苗凌费纪靳盛童欧甄项曲成游阳裴席卫查屈鲍位覃霍翁隋植"
-    "甘景薄单包司柏宁柯阮桂闵解强柴华车冉房边净阎喻冷尚祖褚娄窦戚岑郎苑鄢闫肖佟蒲邝"
+    "俞章鲁葛伍韦申尤毕聂焦柳邢路岳齐梅莫庄辛管祝左涂谷祁耿牟卜路詹关苗凌费纪靳盛童欧甄项曲游裴席卫屈鲍覃霍翁隋植"
+    "甘景薄单包司柏宁柯阮桂闵柴华车冉房边净阎喻冷尚祖褚娄窦戚岑郎苑鄢闫肖佟蒲邝"
     "張劉陳楊趙黃吳孫馬羅鄭謝韓馮蕭鄧許呂蘇盧蔣賈葉閻鐘鍾範譚鄒陸顧龍萬錢湯喬賀賴龔龐蘭顏嚴溫蘆魯韋畢聂齊莊塗關紀項陽衛單寧華車邊婁竇鄺"
 )
 COMPOUND_SURNAMES = tuple(
@@ -35,15 +35,15 @@ NOT_A_SURNAME_AFTER = _words(
 # Words that begin with a surname character; what follows a field name must not be one of them.
 NOT_NAMES = _words(
     """
-    方面 方法 方式 方案 方便 高度 高级 高兴 高峰 任何 任务 安全 安排 安装 金额 金融 常用 常见 常常 万元 成功 成本 成员 成为 文件 文化 文字
+    方面 方法 方式 方案 方便 高度 高级 高兴  任何 任务 安全 安排 安装 金额 金融 常用 常见 常常 万元 成功 成本 成员 成为 文件 文化 文字
     包括 包装 包含 温度 温馨 牛奶 马上 于是 白天 白色 黄色 黄金 关于 关系 关注 关心 程序 程度 程式 钱包 余额 余款 项目 单位 单号 单据 查询
     查看 查收 解决 解释 管理 管家 管道 路线 路由 左右 左侧 盛大 费用 纪录 强烈 强调 车辆 车主 车牌 边缘 宁愿 康复 游客 游戏 位置 位于 石油
     田地 万一 许可 许多 曾经 何时 何处 石头 洪水 毛病 章程 章节 申请 申报 申诉 雷达 唐朝 高速 时间 电话 手机 姓名 号码 身份 先生 女士 小姐
     经理 医生 老师 客服 严重 严格 顾客 易于 易用 余下 江南 江苏 江西 华为 华东 华南 马路 马桶 齐全 季度 季节 谷歌 景点 景区 景色 路上 路口
-    路边 成绩 成分 成都 龙头 关键 关闭 关怀 温柔 温暖 阳台 阳光 解答 解除 解约 强制 强迫 祝您 祝福 祝贺 谢谢 钟表 钟头 毕业 毕竟 安静 安心
-    宁静 常规 常住 金属 金牌 白酒 水平 汤圆 包裹 包邮 金卡 白金 黄牛 项链 查明 查实 单独 单身 单方 司机 文明 文员 施工 施行 严禁 凌晨 冷静
+    路边 成绩 成分 成都 龙头 关键 关闭 关怀 温柔 温暖 阳台 阳光 解答 解除 解约 强制 强迫 祝您 祝福 祝贺 谢谢 钟表 钟头 毕业 毕竟  安心
+    宁静 常规 常住 金属 金牌 白酒 水平 汤圆 包裹 包邮 金卡 白金 黄牛 项链 查明 查实 单独 单身 单方 司机  文员 施工 施行 严禁 凌晨 冷静
     冷藏 冷冻 冷却 屈服 尚未 童装 童年 房间 房屋 房产 房东 房租 房子 房号 强度 辛苦 莫名 章鱼 贺卡 鲁菜 游泳 施肥 单价 单次 单元 卜算 史上
-    史料 成交 成立 成人 成长 成熟 胡同 胡说 胡乱 高于 高铁 高清 高温 高考 高中 高价 高尔夫 王国 王者 林业 林区 何必 何况 何不 白领 万分
+    史料 成交 成立 成人 成长 成熟 胡同 胡说 胡乱 高于 高铁 高清 高温 高考 高中 高价 高尔夫   林业 林区 何必 何况 何不 白领 万分
     万能 方向 方針 關於 關係 關注 費用 馬上 單位 單號 時間 電話 手機 經理 醫生 顧客 嚴重
     """
 )
@@ -63,7 +63,7 @@ FIELDS_ZH = (
     "姓名|联系人|聯繫人|聯絡人|收件人|寄件人|寄送人|发件人|收货人|收貨人|客户|客戶|患者|病人|车主|車主|持卡人|登记人|登記人|户主|用户|"
     "用戶|旅客|乘客|申请人|申請人|负责人|負責人|经办人|经手人|业主|業主|法人|法定代表人|家属|家長|家长|学生|學生|投诉人|投訴人|签名|签字|"
     "署名|落款|办理人|委托人|受益人|投保人|被保险人|借款人|承租人|租客|房东|监护人|员工|員工|会员|會員|顾客|顧客|主治医生|主治医师|"
-    "原告|被告|证人|當事人|当事人|我叫|我是|我姓|名叫|叫做|本人|我的名字是|名字是|名字叫|致|尊敬的|亲爱的|親愛的"
+    "原告|被告|证人|當事人|当事人|我叫|我是|我姓|名叫|叫做|本人|我的名字是|名字是|名字叫|致|尊敬的|亲爱的|親愛的|邻居|鄰居|朋友|同事|室友|同学|同學|表哥|表弟|表姐|表妹|堂哥|堂弟|哥哥|弟弟|姐姐|妹妹|老板|领导|前任|徒弟"
 )
 
 # English given names that are no ordinary words (Will, May, Grace, Mark are left to the rules with a title).
@@ -98,7 +98,7 @@ GIVEN_NAMES_EN = _words(
 # Words that stand with a capital after a trigger and are no name.
 NOT_NAMES_EN = _words(
     """
-    a about account again all also always american am an and any april are as at august australian back be because
+    a about account again he him his her hers they them all also always american am an and any april are as at august australian back be because
     been board british but by call canadian card care chinese christmas city clear company congress could customer
     customers day december department do doctor dutch each eastern editor else email english europe european
     everyone february finally folks for french friday friend friends from german going guest guys hello help here hi
@@ -109,5 +109,16 @@ NOT_NAMES_EN = _words(
     these they this those thursday to today tomorrow tuesday university unfortunately up us user very was we
     wednesday welcome well west western what when where which while white who why will with would year years yes
     yesterday yet you your
+    """
+)
+
+# A capitalised word that makes the name before it a street, a place or a company.
+PLACE_WORDS_EN = _words(
+    """
+    street st road rd avenue ave lane way drive terrace place court square park hill hills bridge river lake bay beach
+    county city town village island islands university college school hospital church airport station hotel museum
+    library stadium cliffs flat flats gardens green gateway heights house hall tower building center centre
+    investments inc ltd llc corp corporation company group partners bank foundation institute association award prize
+    act cup league day war boulevard blvd highway coves pass mountains valley
     """
 )
