@@ -5,6 +5,7 @@ In: a folder of YAML lexicons, one a category::
     category: threat
     terms: {en: [i will kill you], zh: [杀了你]}
     allow: {en: [you kill me with your jokes], zh: []}
+    slots: {en: {hate: [hate, despise]}}      # optional; "i {hate} them" stands for every filling
 
 Out: hits with the category, the rule's name and the span in the original text.
 
@@ -19,6 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from components.safety.normaliser import Views, is_chinese, make_views, plain_te
 _MIN_DISGUISED_LETTERS = 4  # shorter disguised terms are found by accident in codes and abbreviations
 _MIN_LETTERS_ACROSS_WORDS = 8
 _MIN_SINGLE_LETTERS = 3
+_SLOT = re.compile(r"\{(\w+)\}")
 _STRETCHED = re.compile(r"([^\W\d_])\1\1")
 
 
@@ -63,8 +66,8 @@ def load_lexicons(folder: Path, categories: tuple[str, ...]) -> list[Term]:
     terms: list[Term] = []
     for path in sorted(folder.glob("*.yaml")):
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if not isinstance(document, dict) or set(document) != {"category", "terms", "allow"}:
-            raise ConfigError(f"{path}: a lexicon has the keys category, terms and allow, and no other")
+        if not isinstance(document, dict) or set(document) - {"slots"} != {"category", "terms", "allow"}:
+            raise ConfigError(f"{path}: a lexicon has the keys category, terms, allow and maybe slots, and no other")
         if document["category"] in categories:
             terms.extend(_terms(document, path))
     return terms
@@ -137,11 +140,23 @@ class _Automaton:
 
 def _terms(document: dict[str, Any], path: Path) -> Iterator[Term]:
     for key in ("terms", "allow"):
-        for language, phrases in document[key].items():
-            for phrase in phrases:
-                if not isinstance(phrase, str) or not squeezed_text(phrase):
-                    raise ConfigError(f"{path}: {key}.{language} holds {phrase!r}; write text in quotes")
-                yield Term(document["category"], language, phrase, key == "allow")
+        for language, templates in document[key].items():
+            slots = document.get("slots", {}).get(language, {})
+            for template in templates:
+                if not isinstance(template, str) or not squeezed_text(template):
+                    raise ConfigError(f"{path}: {key}.{language} holds {template!r}; write text in quotes")
+                for phrase in _fill(template, slots, f"{path}: {key}.{language}"):
+                    yield Term(document["category"], language, phrase, key == "allow")
+
+
+def _fill(template: str, slots: dict[str, list[str]], where: str) -> Iterator[str]:
+    """Every filling of a template's slots, in order."""
+    names = _SLOT.findall(template)
+    if unknown := [name for name in names if name not in slots]:
+        raise ConfigError(f"{where}: {template!r} names the slot {unknown[0]}, which slots does not have; add it")
+    for words in product(*(slots[name] for name in names)):
+        filled = iter(words)
+        yield _SLOT.sub(lambda _, filled=filled: next(filled), template)  # type: ignore[misc]
 
 
 def _is_edge(text: str, index: int) -> bool:
