@@ -156,6 +156,30 @@ def starting_prefect_server(home: Path, *, environment: Mapping[str, str]) -> It
         note.unlink(missing_ok=True)
 
 
+def recorded_servers(home: Path) -> dict[str, ServerRecord]:
+    """Every recorded server, dead or alive."""
+    return _read(home)
+
+
+def forget_dead_servers(home: Path) -> None:
+    """Clear the records of servers that are gone."""
+    for record in _read(home).values():
+        if not process_lives(record.pid, record.created):
+            _record(home, record.kind, None)
+
+
+def stale_temporary_servers(home: Path) -> int:
+    """How many temporary servers have outlived their owner."""
+    return sum(not _owner_of(note) for note in (home / "logs").glob("temporary-*.json"))
+
+
+def _owner_of(note: Path) -> bool:
+    try:
+        return owner_lives(read_json(note)["owner"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def reap_temporary_servers(home: Path) -> int:
     """Stop temporary servers whose owner is gone; returns how many notes were cleared."""
     cleared = 0
@@ -281,17 +305,18 @@ def _terminate(pid: int) -> None:
 
 def _choose_port(kind: ServerKind, asked: int | None) -> int:
     if asked is not None:
-        if not _is_free(asked):
-            raise InfrastructureError(
-                f"port {asked} on {HOST} is in use; free it or give another one with --{kind}-port"
-            )
+        check_port(asked, f"--{kind}-port")
         return asked
-    first = DEFAULT_PORTS[kind]
+    return next_free_port(DEFAULT_PORTS[kind], f"--{kind}-port")
+
+
+def next_free_port(first: int, option: str) -> int:
+    """The first free port on loopback from ``first`` on. Raises InfrastructureError after fifty."""
     for port in range(first, first + _PORTS_TRIED):
         if _is_free(port):
             return port
     raise InfrastructureError(
-        f"ports {first} to {first + _PORTS_TRIED - 1} on {HOST} are all in use; give one with --{kind}-port"
+        f"ports {first} to {first + _PORTS_TRIED - 1} on {HOST} are all in use; give one with {option}"
     )
 
 

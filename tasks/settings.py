@@ -103,6 +103,11 @@ class Settings(BaseSettings):
         return self.home / "releases"
 
     @property
+    def keys_folder(self) -> Path:
+        """Signing keys and their public records."""
+        return self.home / "keys"
+
+    @property
     def logs_folder(self) -> Path:
         """Server logs and tracebacks."""
         return self.home / "logs"

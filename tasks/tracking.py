@@ -39,7 +39,7 @@ P = ParamSpec("P")
 
 OWNER_TAG = "touchstone.owner"
 KIND_TAG = "touchstone.kind"
-_PARENT_TAG = "mlflow.parentRunId"
+PARENT_TAG = "mlflow.parentRunId"
 _METRICS_A_CALL, _PARAMS_A_CALL, _TAGS_A_CALL = 1000, 100, 100  # MLflow's limits of one batch
 _PARAM_CHARACTERS, _TAG_CHARACTERS, _DIGEST_CHARACTERS = 6000, 5000, 36  # and of one value
 
@@ -92,7 +92,7 @@ def warm_up(settings: Settings) -> threading.Thread:
     def work() -> None:
         try:
             client_for(uri)
-        except _errors() as error:
+        except mlflow_errors() as error:
             _give_up(uri, error)
 
     thread = threading.Thread(target=work, name="mlflow-warm-up", daemon=True)
@@ -131,9 +131,9 @@ def open_run(
         client = client_for(uri)
         experiment = parent.experiment_id if parent else _experiment(client, pipeline, settings)
         identity = {KIND_TAG: kind, OWNER_TAG: json.dumps(process_identity())}
-        nesting = {_PARENT_TAG: parent.run_id} if parent else {}
+        nesting = {PARENT_TAG: parent.run_id} if parent else {}
         run = client.create_run(experiment, run_name=name, tags={**_short_tags(tags or {}), **identity, **nesting})
-    except _errors() as error:
+    except mlflow_errors() as error:
         _give_up(uri, error)
         return RunRef()
     ref = RunRef(run_id=run.info.run_id, experiment_id=experiment, name=name, tracking_uri=uri)
@@ -148,7 +148,7 @@ def close_run(ref: RunRef, status: RunStatus = RunStatus.FINISHED) -> None:
         return
     try:
         client_for(ref.tracking_uri).set_terminated(ref.run_id, status=status.value)
-    except _errors() as error:
+    except mlflow_errors() as error:
         _give_up(ref.tracking_uri, error)
 
 
@@ -185,7 +185,7 @@ def _fails_open(function: Callable[Concatenate[RunRef, P], None]) -> Callable[Co
             return
         try:
             function(ref, *args, **kwargs)
-        except _errors() as error:
+        except mlflow_errors() as error:
             _give_up(ref.tracking_uri, error)
 
     return guarded
@@ -278,22 +278,14 @@ def log_datasets(ref: RunRef, datasets: Sequence[DatasetRef]) -> None:
 def reconcile_stale_runs(settings: Settings) -> list[str]:
     """End as KILLED every RUNNING run whose process is gone; returns their ids. Fails open."""
     uri = settings.tracking_uri()
-    if uri in _absent or _no_database_yet(uri, settings):
+    if uri in _absent or not has_database(settings):
         return []
     try:
         client = client_for(uri)
-        return [run.info.run_id for run in _stale_runs(client) if _kill(client, run)]
-    except _errors() as error:
+        return [run.info.run_id for run in find_stale_runs(client) if _kill(client, run)]
+    except mlflow_errors() as error:
         _give_up(uri, error)
         return []
-
-
-def stale_run_ids(settings: Settings) -> list[str]:
-    """Runs that ``reconcile_stale_runs`` would end."""
-    uri = settings.tracking_uri()
-    if _no_database_yet(uri, settings):
-        return []
-    return [run.info.run_id for run in _stale_runs(client_for(uri))]
 
 
 def run_link(ref: RunRef) -> str:
@@ -303,7 +295,14 @@ def run_link(ref: RunRef) -> str:
     return f"{ref.tracking_uri.rstrip('/')}/#/experiments/{ref.experiment_id}/runs/{ref.run_id}"
 
 
-def _stale_runs(client: MlflowClient) -> list[Any]:
+def has_database(settings: Settings) -> bool:
+    """False where there is nothing to read yet, so that reading makes no database."""
+    uri = settings.tracking_uri()
+    return uri != settings.database_uri or Path(uri.removeprefix("sqlite:///")).exists()
+
+
+def find_stale_runs(client: MlflowClient) -> list[Any]:
+    """RUNNING runs of processes that are gone."""
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     running = client.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=1000) if experiments else []
     return [run for run in running if OWNER_TAG in run.data.tags and not _owner_lives(run.data.tags[OWNER_TAG])]
@@ -320,10 +319,6 @@ def _kill(client: MlflowClient, run: Any) -> bool:
     client.set_tag(run.info.run_id, "touchstone.ended", "its process is gone")
     client.set_terminated(run.info.run_id, status=RunStatus.KILLED.value)
     return True
-
-
-def _no_database_yet(uri: str, settings: Settings) -> bool:
-    return uri == settings.database_uri and not Path(uri.removeprefix("sqlite:///")).exists()
 
 
 def _experiment(client: MlflowClient, name: str, settings: Settings) -> str:
@@ -378,7 +373,7 @@ def _migration_lock(uri: str) -> Any:
     return FileLock(f"{database}.lock")
 
 
-def _errors() -> tuple[type[Exception], ...]:
+def mlflow_errors() -> tuple[type[Exception], ...]:
     """What MLflow throws when its server, database or disk does not do its part."""
     kinds: list[type[Exception]] = [OSError, ImportError]
     try:
@@ -395,8 +390,12 @@ def _errors() -> tuple[type[Exception], ...]:
 def _give_up(uri: str, error: Exception) -> None:
     if uri not in _absent:
         _absent.add(uri)
-        reason = (str(error).splitlines() or [""])[0][:300]
-        logger.warning("tracking at %s is off for this run: %s: %s", uri, type(error).__name__, reason)
+        logger.warning("tracking at %s is off: %s: %s", uri, type(error).__name__, first_line(error))
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, not too long."""
+    return (str(error).splitlines() or [""])[0][:300]
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks import tracking
+from tasks import history, tracking
 from tasks.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,7 +90,7 @@ def test_an_absent_tracker_warns_once_and_stops_nothing(
 _CHILD = """
 import os, signal, sys
 from pathlib import Path
-from tasks import tracking
+from tasks import history, tracking
 from tasks.settings import Settings, prepare_environment
 settings = prepare_environment(Settings(home=Path(sys.argv[1])))
 ref = tracking.open_run("pipeline", "doomed", pipeline="demo", settings=settings)
@@ -117,7 +117,7 @@ def test_a_killed_process_leaves_a_running_run_that_the_next_start_ends(settings
         doomed = _doomed(settings.home, "SIGKILL")
         client = tracking.client_for(settings.tracking_uri())
         assert client.get_run(doomed).info.status == "RUNNING"
-        assert tracking.stale_run_ids(settings) == [doomed]
+        assert history.stale_runs(settings) == [doomed]
         assert tracking.reconcile_stale_runs(settings) == [doomed]
         assert client.get_run(doomed).info.status == "KILLED"
         assert client.get_run(alive.run_id).info.status == "RUNNING"

@@ -1,0 +1,32 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout; everything else on stderr.")]
+Profile = Annotated[
+    str | None, typer.Option("--profile", "-p", help="A profile that ships with the program.", show_default=False)
+]
+ConfigDir = Annotated[
+    Path | None, typer.Option("--config", "-c", help="A folder of YAML files, as `touchstone init` writes it.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="STAGE.KEY=VALUE, VALUE in YAML. May be repeated.", metavar="STAGE.KEY=VALUE"),
+]
+Model = Annotated[
+    str,
+    typer.Argument(
+        help="Payload, release or Hugging Face folder, models:/NAME/VERSION, models:/NAME@ALIAS, runs:/RUN_ID/PATH.",
+        metavar="MODEL",
+    ),
+]
+KeyFile = Annotated[
+    Path | None, typer.Option("--key", help="Private key file; without it the development key.", metavar="FILE")
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is signed and stays on record.", metavar="TEXT")]
+Port = Annotated[int | None, typer.Option(min=1, max=65535, show_default=False)]
