@@ -274,7 +274,9 @@ def _next_step(gate: GateConfig, slice_: str, decision: GateDecision, metric: Me
     if decision in {_PASS, GateDecision.NOT_APPLICABLE, GateDecision.WAIVED}:
         return ""
     if decision is _FAIL:
-        return f"touchstone waive MODEL '{result_name(gate, slice_)}' --reason TEXT --until DATE  # or mend it, run again"
+        return (
+            f"touchstone waive MODEL '{result_name(gate, slice_)}' --reason TEXT --until DATE  # or mend it, run again"
+        )
     if metric is None or isinstance(_interval(gate, "", metric.model_copy(update={"n": gate.min_n})), _Outcome):
         return f"touchstone evaluate MODEL --suite {gate.suite}  # see why it has no value"
     wanted = f"at least {gate.min_n} items" if metric.n < gate.min_n else "more items narrow the interval"

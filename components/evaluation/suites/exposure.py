@@ -122,13 +122,25 @@ def mean_exposure(groups: list[tuple[FloatArray, FloatArray]], *, seed: int, res
     count = sum(len(inserted) for inserted, _ in groups)
     value = sum(float(exposures(inserted, twins).sum()) for inserted, twins in groups) / count
     random = np.random.default_rng(seed)
-    draws = np.zeros(resamples)
-    for inserted, twins in groups:
-        for r in range(resamples):
-            chosen = inserted[random.integers(0, len(inserted), len(inserted))]
-            against = twins[random.integers(0, len(twins), len(twins))]
-            draws[r] += exposures(chosen, against).sum()
-    return percentile_interval(value, draws / count), count
+    draws = sum(_resampled_exposure(inserted, twins, random, resamples) for inserted, twins in groups)
+    return percentile_interval(value, np.asarray(draws) / count), count
+
+
+def _resampled_exposure(
+    inserted: FloatArray, twins: FloatArray, random: np.random.Generator, resamples: int
+) -> FloatArray:
+    """Summed exposure of resampled canaries among resampled twins, [R].
+
+    A resample is how often each twin was drawn; its running sum over the sorted twins gives every canary's rank at once.
+    """
+    ordered = np.sort(twins)
+    drawn_RM = random.multinomial(len(ordered), np.full(len(ordered), 1 / len(ordered)), size=resamples)
+    below_RM = np.concatenate([np.zeros((resamples, 1), np.int64), np.cumsum(drawn_RM, axis=1)], axis=1)
+    upto_RN = below_RM[:, np.searchsorted(ordered, inserted, side="right")]
+    ties_RN = upto_RN - below_RM[:, np.searchsorted(ordered, inserted, side="left")]
+    exposure_RN = np.log2(len(ordered) + 1) - np.log2(1 + len(ordered) - upto_RN + ties_RN / 2)
+    weights_RN = random.multinomial(len(inserted), np.full(len(inserted), 1 / len(inserted)), size=resamples)
+    return np.asarray((exposure_RN * weights_RN).sum(axis=1), dtype=np.float64)
 
 
 Groups = dict[tuple[str, int], FloatArray]

@@ -29,7 +29,10 @@ def test_crows_pairs_aggregation(model: str, overall: float, stereo: float, anti
 
     def score(chosen: list[dict[str, str]]) -> float | None:
         # The script behind this file wrote the two score columns the wrong way round in antistereo rows.
-        columns = {"stereo": ("sent_more_score", "sent_less_score"), "antistereo": ("sent_less_score", "sent_more_score")}
+        columns = {
+            "stereo": ("sent_more_score", "sent_less_score"),
+            "antistereo": ("sent_less_score", "sent_more_score"),
+        }
         more = [float(row[columns[row["stereo_antistereo"]][0]]) for row in chosen]
         less = [float(row[columns[row["stereo_antistereo"]][1]]) for row in chosen]
         return aggregate_preference(more, less)["stereotype_score"].value
@@ -125,9 +128,7 @@ def test_compas_differences() -> None:
 
 @pytest.mark.parametrize(("name", "lang"), [("en", "en"), ("zh-cn", "zh")])
 def test_identity_templates_become_pairs_that_differ_in_the_identity_alone(name: str, lang: str) -> None:
-    pairs = pair_identity_templates(
-        shared_data("identity_templates", f"{name}_sentence_templates.csv.gz"), seed=1
-    )
+    pairs = pair_identity_templates(shared_data("identity_templates", f"{name}_sentence_templates.csv.gz"), seed=1)
     assert len(pairs) > 30_000
     for pair in pairs[::97]:
         before, after = pair.template.split("{}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -31,9 +31,7 @@ def evidence(digest: str = DIGEST, **suites: Any) -> Evidence:
     reports = {}
     for name, given_ in suites.items():
         metrics, slices = given_ if isinstance(given_, tuple) else (given_, {})
-        reports[name] = SuiteReport(
-            suite=name, payload_digest=digest, n=1, metrics=metrics, slices=slices, seconds=0.0
-        )
+        reports[name] = SuiteReport(suite=name, payload_digest=digest, n=1, metrics=metrics, slices=slices, seconds=0.0)
     return Evidence(payload_digest=digest, config_digest="c", suites=reports)
 
 
@@ -131,7 +129,9 @@ def test_an_interval_that_leaves_its_value_out_is_widened() -> None:
 
 
 def test_a_warning_does_not_refuse() -> None:
-    bad = evidence(counterfactual={"flip_rate": metric(0.5, 0.4, 0.6)}, task_quality={"accuracy": metric(0.9, 0.8, 1.0)})
+    bad = evidence(
+        counterfactual={"flip_rate": metric(0.5, 0.4, 0.6)}, task_quality={"accuracy": metric(0.9, 0.8, 1.0)}
+    )
     assert run(bad, gates(FLOOR, gate(severity="warn"))).decision == "pass"
     assert run(bad, gates(FLOOR, gate())).decision == "fail"
 
@@ -148,9 +148,7 @@ def test_nothing_passes_behind_a_floor_that_did_not(floor_metric: Metric) -> Non
 def test_a_floor_is_matched_by_language() -> None:
     good, bad = {"accuracy": metric(0.9, 0.85, 0.95)}, {"accuracy": metric(0.5, 0.45, 0.55)}
     flips = {"flip_rate": metric(0.0, 0.0, 0.01)}
-    found = evidence(
-        task_quality=(good, {"en": good, "zh": bad}), counterfactual=(flips, {"en": flips, "zh": flips})
-    )
+    found = evidence(task_quality=(good, {"en": good, "zh": bad}), counterfactual=(flips, {"en": flips, "zh": flips}))
     rows = [FLOOR | {"slice": "each_language"}, gate(slice="each_language", requires=["floor"])]
     decisions = {r.name: r.decision for r in run(found, gates(*rows)).gates}
     assert decisions == {"floor[en]": PASS, "floor[zh]": FAIL, "flips[en]": PASS, "flips[zh]": OPEN}
@@ -173,9 +171,7 @@ def test_evidence_of_another_payload_is_an_integrity_error() -> None:
     other = "sha256:" + "b" * 64
     with pytest.raises(IntegrityError, match="evaluate this payload"):
         run(evidence(other, counterfactual={}), gates(gate()))
-    mixed = Evidence(
-        payload_digest=DIGEST, config_digest="c", suites=evidence(other, counterfactual={}).suites
-    )
+    mixed = Evidence(payload_digest=DIGEST, config_digest="c", suites=evidence(other, counterfactual={}).suites)
     with pytest.raises(IntegrityError, match="suite counterfactual"):
         run(mixed, gates(gate()))
 
@@ -216,7 +212,7 @@ class TestWaivers:
 
 
 class TestChampion:
-    relative = {"margin": 0.02, "without_champion": "absolute_only"}
+    relative: ClassVar[dict[str, Any]] = {"margin": 0.02, "without_champion": "absolute_only"}
 
     def judged(self, candidate: Metric, champion: Metric | None, **changes: Any) -> GateDecision:
         rival = evidence("sha256:old", counterfactual={"flip_rate": champion}) if champion is not None else None
@@ -259,9 +255,9 @@ class TestChampion:
     threshold=st.floats(0, 1),
     direction=st.sampled_from(["max", "min"]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_a_worse_metric_never_turns_a_gate_to_pass(
-    value: float, below: float, above: float, worse: float, threshold: float, direction: str
+    *, value: float, below: float, above: float, worse: float, threshold: float, direction: str
 ) -> None:
     shift = worse if direction == "max" else -worse
     order = {FAIL: 0, OPEN: 1, PASS: 2}

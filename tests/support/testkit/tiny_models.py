@@ -1,54 +1,44 @@
-"""A tiny BERT with random weights and a whole-word vocabulary of both languages: real transformers, no training."""
+"""A tokenizer, an encoded corpus and settings so small that training takes a second."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-WORDS = (
-    "the a he she is was nurse engineer doctor said that her his code word blue green red seven gate river of and to "
-    "good bad very not report for team north south 护 士 工 程 师 他 她 是 的 代 号 蓝 绿 红 门 河 好 坏 很 不 报 告 北 南 . 。 ,"
-).split()
-LABELS = ("negative", "positive")
+from components.modeling.config import ArchitectureConfig, FinetuningConfig, PretrainingConfig
+from components.tokenization.config import EncodingConfig, TokenizerConfig
+from components.tokenization.encoding import encode_splits
+from components.tokenization.training import train_tokenizer
+from testkit.tiny_corpus import write_splits
 
 
-def save_tokenizer(folder: Path, *, max_tokens: int = 64) -> None:
-    """A BERT tokenizer over WORDS."""
-    from transformers import BertTokenizerFast
+@dataclass(frozen=True)
+class Tiny:
+    """Folders of the small world that several tests share."""
 
-    vocabulary = {
-        token: index for index, token in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS])
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    BertTokenizerFast(vocab=vocabulary, model_max_length=max_tokens).save_pretrained(folder)
+    splits: Path
+    tokenizer: Path
+    encoded: Path
 
 
-def save_language_model(folder: Path, *, seed: int = 0) -> Path:
-    """A BertForPreTraining folder with random weights large enough that its guesses differ."""
-    return _save(folder, "BertForPreTraining", seed)
+def make_tiny(root: Path) -> Tiny:
+    """Splits, tokenizer and encoded corpus under ``root``."""
+    tiny = Tiny(write_splits(root / "splits"), root / "tokenizer", root / "encoded")
+    tiny.tokenizer.mkdir()
+    tiny.encoded.mkdir()
+    train_tokenizer(tiny.splits, TokenizerConfig(vocabulary_size=300, max_tokens=64), out_dir=tiny.tokenizer)
+    encode_splits(tiny.splits, tiny.tokenizer, EncodingConfig(), out_dir=tiny.encoded)
+    return tiny
 
 
-def save_classifier(folder: Path, *, seed: int = 0) -> Path:
-    """A BertForSequenceClassification folder with two labels."""
-    return _save(folder, "BertForSequenceClassification", seed)
+def tiny_pretraining(**changes: object) -> PretrainingConfig:
+    """Twelve steps of one narrow layer."""
+    shape = ArchitectureConfig(layers=1, hidden=32, heads=2, intermediate=64, max_tokens=64)
+    values = {"architecture": shape, "tokens_per_batch": 512, "max_steps": 12, "learning_rate": 3e-3, "threads": 1}
+    return PretrainingConfig.model_validate({**values, "log_every_steps": 5, "checkpoint_every_steps": 4, **changes})
 
 
-def _save(folder: Path, kind: str, seed: int) -> Path:
-    import torch
-    import transformers
-
-    save_tokenizer(folder)
-    config = transformers.BertConfig(
-        vocab_size=len(WORDS) + 5,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        initializer_range=0.5,
-        id2label=dict(enumerate(LABELS)),
-        label2id={label: index for index, label in enumerate(LABELS)},
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        getattr(transformers, kind)(config).save_pretrained(folder)
-    return folder
+def tiny_finetuning(**changes: object) -> FinetuningConfig:
+    """Few epochs at a rate that suits a narrow model."""
+    values = {"epochs": 3, "batch_size": 16, "max_tokens": 64, "learning_rate": 3e-3, "threads": 1}
+    return FinetuningConfig.model_validate({**values, "log_every_steps": 5, **changes})
