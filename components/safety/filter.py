@@ -109,6 +109,8 @@ class SafetyFilter:
     def _decide(self, text: str, lang: str | None, started: float) -> FilterDecision:
         if len(text) > self.settings.max_characters:
             return self._refuse("too_long", text, started)
+        if _has_lone_surrogate(text):  # nothing after this could encode it, so it cannot be shown
+            return self._refuse("not_unicode", text, started)
         language = lang if lang in self.settings.languages else guess_language(text)
         views = make_views(text)
         hits = self._rules.find(views)
@@ -179,6 +181,14 @@ class SafetyFilter:
             reasons=[Reason(rule=rule, start=0, end=len(text) if is_text else 0)],  # type: ignore[arg-type]
             latency_ms=_milliseconds(started),
         )
+
+
+def _has_lone_surrogate(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _milliseconds(started: float) -> float:

@@ -8,7 +8,7 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from testkit.harm_lines import write_harm_lines
-from testkit.tiny_models import write_tiny_classifier
+from testkit.tiny_classifier import write_tiny_classifier
 
 from components.packaging.config import PackagingConfig
 from components.packaging.payload import build_payload

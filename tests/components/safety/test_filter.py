@@ -19,6 +19,7 @@ from components.safety.filter import SafetyFilter
 from components.safety.training import choose_threshold, train_filter
 from components.scrubbing.config import ScrubbingConfig
 
+SHIPPED = default_filter()
 SETTINGS: dict[str, Any] = {
     "seed": 1,
     "languages": ("en", "zh"),
@@ -105,12 +106,9 @@ def test_personal_data_is_redacted_with_its_place(trained: SafetyFilter) -> None
 @settings(max_examples=50)
 @given(st.text(max_size=200))
 def test_reasons_lie_inside_the_text_and_only_a_block_or_redaction_changes_it(text: str) -> None:
-    decision = RULES_ONLY.check(text)
+    decision = SHIPPED.check(text)
     assert all(0 <= reason.start <= reason.end <= len(text) for reason in decision.reasons)
     assert (decision.action == "allow") == (decision.text == text and not decision.reasons)
-
-
-RULES_ONLY = default_filter()
 
 
 @pytest.mark.parametrize("bad", [None, 7, b"bytes", ["list"]])
@@ -128,8 +126,9 @@ def test_a_fault_inside_refuses_and_does_not_log_the_text(folder: Path, caplog: 
     assert "harmless sentence" not in caplog.text
 
 
-def test_a_lone_surrogate_is_judged_without_a_crash(trained: SafetyFilter) -> None:
-    assert trained.check("I will kill you \ud800").action == "block"
+def test_a_lone_surrogate_is_refused(trained: SafetyFilter) -> None:
+    decision = trained.check("harmless \ud800")
+    assert (decision.action, decision.reasons[0].rule) == ("block", "not_unicode")
 
 
 def test_too_long_a_text_is_refused_unread(tmp_path: Path) -> None:
@@ -197,9 +196,8 @@ def test_a_language_without_a_refusal_is_a_config_error() -> None:
 
 
 def test_the_shipped_filter_blocks_in_both_languages_and_does_not_overrefuse() -> None:
-    shipped = default_filter()
-    assert [shipped.check(text).action for text in ("I will kill you", "我要杀了你")] == ["block", "block"]
-    assert [shipped.check(text).action for text in ("How do I terminate a C program?", "如何终止C程序？")] == [
+    assert [SHIPPED.check(text).action for text in ("I will kill you", "我要杀了你")] == ["block", "block"]
+    assert [SHIPPED.check(text).action for text in ("How do I terminate a C program?", "如何终止C程序？")] == [
         "allow"
     ] * 2
 
@@ -214,7 +212,7 @@ def test_the_log_holds_hashes_and_never_text(trained: SafetyFilter, tmp_path: Pa
     rows = [json.loads(line) for line in content.splitlines()]
     assert [row["action"] for row in rows] == ["block", "redact", "allow", "allow"]
     assert rows[2]["text_hash"] == rows[3]["text_hash"] != rows[0]["text_hash"]
-    assert rows[0]["rules"] == ["threat/en"]
+    assert rows[0]["rules"] == ["classifier/threat", "threat/en"]
     assert log.path.stat().st_mode & 0o077 == 0
     assert (tmp_path / "logs" / "decisions.jsonl.salt").stat().st_mode & 0o077 == 0
     assert DecisionLog(tmp_path / "other.jsonl").hash("fine") != log.hash("fine")
@@ -232,9 +230,5 @@ def test_published_safe_prompts_pass() -> None:
     with shared_data("xstest", "xstest_zh_sample.shared.csv").open(encoding="utf-8-sig") as handle:
         texts += [row["prompt"] for row in csv.DictReader(handle)]
     assert len(texts) == 144
-    blocked = [text for text in texts if default_filter_once().check(text).action == "block"]
+    blocked = [text for text in texts if SHIPPED.check(text).action == "block"]
     assert len(blocked) <= 1, blocked
-
-
-def default_filter_once() -> SafetyFilter:
-    return RULES_ONLY
