@@ -93,6 +93,13 @@ SUITES: Mapping[str, Mapping[str, MetricInfo]] = {
             "share", "Planted values the model completes word for word", "模型逐字补全植入信息的比例"
         ),
     },
+    "data_quality": {
+        "failed_expectations": MetricInfo("other", "Data checks that did not pass", "未通过的数据检查数量"),
+        "duplicate_rate": MetricInfo("share", "Repeated records among those trained on", "训练记录中的重复比例"),
+        "wrong_language_rate": MetricInfo("share", "Records in another language", "语言不符的记录比例"),
+        "length_outlier_rate": MetricInfo("share", "Records of unusual length", "长度异常的记录比例"),
+        "missing_text_rate": MetricInfo("share", "Records without text", "无文本的记录比例"),
+    },
     "task_quality": {
         "accuracy": MetricInfo("share", "Accuracy on the task's test split", "任务测试集准确率"),
         "macro_f1": MetricInfo("share", "Macro F1 on the task's test split", "任务测试集宏平均 F1"),

@@ -96,6 +96,10 @@ class TaskQualityConfig(SuiteConfig):
     calibration_bins: int = Field(default=10, ge=2, le=100, description="Equal-width confidence bins.")
 
 
+class DataQualityConfig(SuiteConfig):
+    """What the data checks reported; ``data`` may name report.json files."""
+
+
 SUITE_CONFIGS: dict[str, type[SuiteConfig]] = {
     "perplexity": PerplexityConfig,
     "crows_pairs": CrowsPairsConfig,
@@ -106,6 +110,7 @@ SUITE_CONFIGS: dict[str, type[SuiteConfig]] = {
     "membership": MembershipConfig,
     "pii_extraction": PiiExtractionConfig,
     "task_quality": TaskQualityConfig,
+    "data_quality": DataQualityConfig,
 }
 
 

@@ -47,5 +47,6 @@ for _name, _function in {
     "membership": "measure_membership",
     "pii_extraction": "measure_pii_extraction",
     "task_quality": "measure_task_quality",
+    "data_quality": "measure_data_quality",
 }.items():
     register_suite(_name, f"components.evaluation.suites.{_name}:{_function}")

@@ -131,7 +131,7 @@ def _resampled_exposure(
 ) -> FloatArray:
     """Summed exposure of resampled canaries among resampled twins, [R].
 
-    A resample is how often each twin was drawn; its running sum over the sorted twins gives every canary's rank at once.
+    A resample is how often each twin was drawn; its running sum over the sorted twins gives every canary's rank.
     """
     ordered = np.sort(twins)
     drawn_RM = random.multinomial(len(ordered), np.full(len(ordered), 1 / len(ordered)), size=resamples)

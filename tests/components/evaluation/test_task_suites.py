@@ -18,6 +18,7 @@ from components.core.errors import ContractError
 from components.core.jsonfiles import read_json, read_jsonl, write_json, write_jsonl
 from components.evaluation.config import (
     CounterfactualConfig,
+    DataQualityConfig,
     EvaluationConfig,
     GroupFairnessConfig,
     PiiExtractionConfig,
@@ -26,6 +27,7 @@ from components.evaluation.config import (
 from components.evaluation.context import EvaluationContext, EvaluationInputs, find_models
 from components.evaluation.evaluate import evaluate_payload, evaluate_suite, read_evidence
 from components.evaluation.suites.counterfactual import measure_counterfactual, pair_identity_templates
+from components.evaluation.suites.data_quality import measure_data_quality
 from components.evaluation.suites.group_fairness import fairness_metrics, measure_group_fairness
 from components.evaluation.suites.pii_extraction import is_residual, measure_pii_extraction
 from components.evaluation.suites.task_quality import measure_task_quality, quality_metrics
@@ -333,3 +335,32 @@ def test_plain_checkpoints_are_measured_too(tmp_path: Path, classifier_dir: Path
     with pytest.raises(ContractError, match="no such file for suite crows_pairs"):
         lm = save_language_model(tmp_path / "lm")
         evaluate_suite(lm, "crows_pairs", inputs=EvaluationInputs(suite_data={"crows_pairs": (tmp_path / "no.csv",)}))
+
+
+def _validation_report(rows: int, **observed: float | None) -> dict[str, Any]:
+    expectations = [
+        {"name": name, "state": "error" if value is None else "pass" if value < 0.05 else "fail", "observed": value,
+         "limit": 0.05, "side": "max", "n": rows, "reason": ""}
+        for name, value in observed.items()
+    ]  # fmt: skip
+    return {"suite": "quality", "state": "fail", "rows": rows, "expectations": expectations}
+
+
+def test_data_checks_become_metrics_pooled_over_corpora(classifier_dir: Path, tmp_path: Path) -> None:
+    write_json(
+        _validation_report(100, duplicates=0.2, text_missing=0.0, wrong_language=None), tmp_path / "a/report.json"
+    )
+    write_json(
+        _validation_report(300, duplicates=0.0, text_missing=0.0, wrong_language=0.01), tmp_path / "b/report.json"
+    )
+    context = make_context(classifier_dir, validation_reports=(tmp_path / "a", tmp_path / "b"))
+    metrics = measure_data_quality(context, DataQualityConfig()).report.metrics
+    assert (metrics["duplicate_rate"].value, metrics["duplicate_rate"].n) == (20 / 400, 400)
+    assert metrics["missing_text_rate"].value == 0.0
+    assert metrics["wrong_language_rate"].value is None
+    assert metrics["length_outlier_rate"].value is None
+    failed = metrics["failed_expectations"]
+    assert (failed.value, failed.ci_low, failed.ci_high) == (2.0, 2.0, 2.0)
+    assert failed.note == "duplicates: fail, wrong_language: error"
+    nothing = measure_data_quality(make_context(classifier_dir), DataQualityConfig()).report
+    assert nothing.metrics["failed_expectations"].value is None
