@@ -20,12 +20,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from components.core.errors import IntegrityError
 from components.safety.classifier import HarmClassifier
-from components.safety.config import Category, Language
+from components.safety.config import Category, Language, SafetyConfig
 from components.safety.normaliser import Views, guess_language, make_views, repaired
 from components.safety.rules import RuleHit, RuleSet, load_lexicons
 from components.scrubbing.config import ScrubbingConfig
-
-FILTER_SCHEMA = "touchstone.filter/1"
 
 _LOG = logging.getLogger(__name__)
 _LAST_RESORT = "This request cannot be processed. / 无法处理此请求。"
@@ -70,6 +68,12 @@ class FilterSettings(BaseModel):
     redact_personal_data: bool
     scrubbing: ScrubbingConfig | None
 
+    @staticmethod
+    def of(config: SafetyConfig, *, thresholds: dict[str, dict[str, float]]) -> FilterSettings:
+        """The part of a training config that the filter itself needs."""
+        fields = set(FilterSettings.model_fields) - {"schema_", "thresholds"}
+        return FilterSettings.model_validate(config.model_dump(include=fields) | {"thresholds": thresholds})
+
 
 class SafetyFilter:
     """Rules, classifier and policy, ready to judge texts. Safe to share between threads."""
@@ -81,13 +85,16 @@ class SafetyFilter:
         self._classifier = classifier
 
     @staticmethod
-    def load(folder: Path) -> SafetyFilter:
-        """Open a filter folder. Raises IntegrityError if a part is missing or does not belong to the others."""
+    def load(folder: Path, *, rules_dir: Path | None = None) -> SafetyFilter:
+        """Open a filter folder, with its own rules unless told otherwise.
+
+        Raises IntegrityError if a part is missing or does not belong to the others.
+        """
         try:
             settings = FilterSettings.model_validate(json.loads((folder / "filter.json").read_text(encoding="utf-8")))
         except (OSError, ValidationError, ValueError) as error:
             raise IntegrityError(f"{folder / 'filter.json'}: not a readable filter; train the filter again") from error
-        terms = load_lexicons(folder / "rules", settings.categories)
+        terms = load_lexicons(rules_dir or folder / "rules", settings.categories)
         if not terms:
             raise IntegrityError(f"{folder / 'rules'}: no rule in any configured category; train the filter again")
         path = folder / "classifier.safetensors"

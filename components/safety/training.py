@@ -25,7 +25,7 @@ from components.core.seeds import derive_seed
 from components.core.store import StageReport
 from components.safety.classifier import HarmClassifier, fit
 from components.safety.config import SafetyConfig
-from components.safety.filter import FILTER_SCHEMA, SafetyFilter
+from components.safety.filter import FilterSettings, SafetyFilter
 from components.safety.normaliser import make_views, repaired
 from components.safety.rules import load_lexicons
 
@@ -127,18 +127,7 @@ def _write(
     for path in sorted(rules_dir.glob("*.yaml")):
         shutil.copyfile(path, out_dir / "rules" / path.name)
     classifier.save(out_dir / "classifier.safetensors")
-    settings = {
-        "schema": FILTER_SCHEMA,
-        "categories": list(config.categories),
-        "languages": list(config.languages),
-        "thresholds": thresholds,
-        "max_characters": config.max_characters,
-        "refusals": config.refusals,
-        "category_refusals": config.category_refusals,
-        "redact_personal_data": config.redact_personal_data,
-        "scrubbing": config.scrubbing and config.scrubbing.model_dump(mode="json"),
-    }
-    write_json(settings, out_dir / "filter.json")
+    write_json(FilterSettings.of(config, thresholds=thresholds), out_dir / "filter.json")
 
 
 def _measure(safety_filter: SafetyFilter, rows: Sequence[Row], config: SafetyConfig) -> dict[str, Any]:

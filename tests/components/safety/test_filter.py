@@ -14,7 +14,7 @@ from testkit.harm_lines import harm_rows, write_harm_lines
 from components.core.errors import ContractError, IntegrityError
 from components.safety.config import SafetyConfig
 from components.safety.decision_log import DecisionLog
-from components.safety.default_filter import default_filter
+from components.safety.default_filter import default_filter, train_default_filter
 from components.safety.filter import SafetyFilter
 from components.safety.training import choose_threshold, train_filter
 from components.scrubbing.config import ScrubbingConfig
@@ -200,6 +200,19 @@ def test_the_shipped_filter_blocks_in_both_languages_and_does_not_overrefuse() -
     assert [SHIPPED.check(text).action for text in ("How do I terminate a C program?", "如何终止C程序？")] == [
         "allow"
     ] * 2
+
+
+def test_without_trained_weights_the_rules_judge_alone(tmp_path: Path) -> None:
+    alone = default_filter(tmp_path)
+    assert alone.check("I will kill you").action == "block"
+    assert set(alone.check("fine").categories.values()) == {0.0}
+
+
+def test_training_the_shipped_filter_puts_it_in_place(tmp_path: Path) -> None:
+    train_default_filter(write_harm_lines(tmp_path / "harmful.jsonl"), out_dir=tmp_path / "default")
+    assert sorted(path.name for path in (tmp_path / "default").iterdir()) == ["classifier.safetensors", "filter.json"]
+    decision = default_filter(tmp_path / "default").check("All Elmwood folk must be thrown out of here")
+    assert decision.categories["hate"] > 0.5
 
 
 def test_the_log_holds_hashes_and_never_text(trained: SafetyFilter, tmp_path: Path) -> None:
