@@ -10,14 +10,11 @@ from collections.abc import Mapping
 
 Cell = tuple[str, str]
 
-_ROUNDS = 100
-
 
 def cell_weights(counts: Mapping[Cell, int], *, max_weight: float) -> dict[Cell, float]:
     """A weight for each (group, label) that occurs: at most ``max_weight``, mean 1 over the records.
 
-    Capping lowers the mean, and scaling it back may lift others above the cap, so both are repeated; with
-    ``max_weight`` of at least 1 this ends.
+    ``max_weight`` is at least 1.
     """
     total = sum(counts.values())
     groups, labels = Counter[str](), Counter[str]()
@@ -29,7 +26,18 @@ def cell_weights(counts: Mapping[Cell, int], *, max_weight: float) -> dict[Cell,
         for (group, label), count in sorted(counts.items())
         if count
     }
-    for _ in range(_ROUNDS):
-        mean = sum(counts[cell] * weight for cell, weight in weights.items()) / total
-        weights = {cell: min(weight / mean, max_weight) for cell, weight in weights.items()}
-    return weights
+    return _cap(weights, counts, max_weight)
+
+
+def _cap(weights: dict[Cell, float], counts: Mapping[Cell, int], max_weight: float) -> dict[Cell, float]:
+    """Weights above the cap set to it, the others scaled so that the mean stays 1, until none is above."""
+    total = sum(counts.values())
+    capped: set[Cell] = set()
+    while True:
+        free = {cell: weight for cell, weight in weights.items() if cell not in capped}
+        mass = sum(counts[cell] * weight for cell, weight in free.items())
+        scale = (total - max_weight * sum(counts[cell] for cell in capped)) / mass if mass else 0.0
+        above = {cell for cell, weight in free.items() if weight * scale > max_weight}
+        if not above:
+            return {cell: max_weight if cell in capped else weights[cell] * scale for cell in weights}
+        capped |= above

@@ -40,6 +40,6 @@ def _replacement(value: str, label: str, policy: str, key: bytes | None) -> str:
     if policy == "hash":
         # Spelling variants of one value (spaces, case, dashes) share a digest, so that records can still be joined.
         normal = re.sub(r"[\s().\-]", "", value).casefold()
-        digest = hmac.new(key or b"", f"{label}\0{normal}".encode(), hashlib.sha256).hexdigest()
+        digest = hmac.new(key or b"", f"{label}\0{normal}".encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
         return f"[{label}:{digest[:HASH_CHARACTERS]}]"
     raise ConfigError(f"scrubbing.policy: {policy!r} is unknown; use redact, mask or hash")
