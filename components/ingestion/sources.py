@@ -117,7 +117,7 @@ def _glob(pattern: Path) -> list[Path]:
 
 
 def _is_hidden(name: str) -> bool:
-    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
+    return any(part.startswith((".", "__MACOSX")) and part != ".." for part in PurePosixPath(name).parts)
 
 
 def _is_archive(name: str) -> bool:
@@ -250,7 +250,7 @@ class _ZstdReader(io.RawIOBase):
 
     def __init__(self, inner: BinaryIO, name: str) -> None:
         self._inner, self._name = inner, name
-        self._pending = b""
+        self._pending = memoryview(b"")
         self._rest = b""
         self._frame: zstandard.ZstdDecompressionObj | None = None
 
@@ -276,7 +276,7 @@ class _ZstdReader(io.RawIOBase):
         if self._frame is None:
             self._frame = zstandard.ZstdDecompressor().decompressobj()
         try:
-            self._pending = self._frame.decompress(feed)
+            self._pending = memoryview(self._frame.decompress(feed))
         except zstandard.ZstdError as error:
             raise ContractError(f"{self._name}: not a zstd file, or damaged; get the file again") from error
         if self._frame.eof:

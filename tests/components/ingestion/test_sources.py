@@ -1,0 +1,152 @@
+"""Folders, globs and archives: what is read, in which order, and how damage is told."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from components.core.errors import ConfigError, ContractError
+from components.ingestion.config import SourceConfig
+from components.ingestion.readers import read_documents
+from components.ingestion.sources import list_files
+
+LINES = b'{"text": "one"}\n{"text": "two"}\n'
+
+
+def texts(path: Path | str, **settings: object) -> list[str]:
+    return [item["text"] for item in read_documents([SourceConfig(path=str(path), **settings)])]
+
+
+def test_a_folder_is_read_in_order_without_hidden_or_unknown_files(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "b.txt").write_text("bee", encoding="utf-8")
+    (tmp_path / "a.jsonl").write_bytes(LINES)
+    (tmp_path / "sub" / "c.csv").write_text("text\nsea\n", encoding="utf-8")
+    (tmp_path / "README.md").write_text("no document", encoding="utf-8")
+    (tmp_path / ".hidden.txt").write_text("no document", encoding="utf-8")
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG")
+    assert texts(tmp_path) == ["one", "two", "bee", "sea"]
+    assert texts(tmp_path, format="markdown") == ["no document"]
+    assert texts(f"{tmp_path}/*.jsonl") == ["one", "two"]
+    assert texts(f"{tmp_path}/**/*.csv") == ["sea"]
+
+
+def test_a_corpus_of_ours_is_its_shards_alone(tmp_path: Path) -> None:
+    (tmp_path / "truth").mkdir()
+    (tmp_path / "part-00000.jsonl").write_bytes(LINES)
+    (tmp_path / "quarantine.jsonl").write_text('{"reason": "x"}\n', encoding="utf-8")
+    (tmp_path / "truth" / "harmful.jsonl").write_text('{"text": "bad"}\n', encoding="utf-8")
+    assert texts(tmp_path) == ["one", "two"]
+
+
+def test_members_of_archives_are_read_in_place(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x/one.jsonl", LINES)
+        archive.writestr("x/two.txt.gz", gzip.compress(b"packed twice"))
+        archive.writestr("__MACOSX/._one.jsonl", b"\x00")
+        archive.writestr("x/readme.md", b"no document")
+    assert texts(tmp_path / "a.zip") == ["one", "two", "packed twice"]
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
+        for name, data in (
+            ("../../etc/one.jsonl", LINES),
+            ("/absolute.txt", b"absolute"),
+            ("wiki_00", b'<doc id="1">\nt\nw\n</doc>'),
+        ):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+        link = tarfile.TarInfo("link.txt")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
+        archive.addfile(link)
+    before = set(tmp_path.iterdir())
+    assert texts(tmp_path / "a.tar.gz") == ["one", "two", "absolute", "w"]
+    assert set(tmp_path.iterdir()) == before
+    assert texts(tmp_path) == ["one", "two", "absolute", "w", "one", "two", "packed twice"]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl.zst", "a.tar.gz", "a.zip"])
+def test_a_truncated_file_stops_the_run(tmp_path: Path, name: str) -> None:
+    lines = b"".join(b'{"text": "%d"}\n' % (index * 7919) for index in range(5_000))
+    if name == "a.tar.gz":
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+            info = tarfile.TarInfo("a.jsonl")
+            info.size = len(lines)
+            archive.addfile(info, io.BytesIO(lines))
+        data = buffer.getvalue()
+    elif name == "a.zip":
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as zipped:
+            zipped.writestr("a.jsonl", lines)
+        data = buffer.getvalue()
+    else:
+        data = gzip.compress(lines) if name.endswith(".gz") else zstandard.compress(lines)
+    (tmp_path / name).write_bytes(data)
+    assert len(texts(tmp_path / name)) == 5_000
+    (tmp_path / name).write_bytes(data[: len(data) // 2])
+    with pytest.raises(ContractError, match=r"truncated|damaged"):
+        texts(tmp_path / name)
+
+
+def test_a_flipped_byte_in_a_zip_is_noticed(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.txt", b"plain text " * 50)
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    data[100] ^= 1
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(ContractError, match="damaged"):
+        texts(tmp_path / "a.zip")
+
+
+def test_an_encrypted_zip_says_so(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.txt", b"secret")
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    data[6] |= 1
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(ContractError, match="encrypted"):
+        texts(tmp_path / "a.zip")
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl.zst", "a.zip", "a.tar.gz"])
+def test_a_file_that_is_not_what_its_suffix_says(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"plain bytes, no archive")
+    with pytest.raises(ContractError, match=name):
+        texts(tmp_path / name)
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_zstd_frames_follow_each_other(tmp_path: Path, frames: int) -> None:
+    (tmp_path / "a.jsonl.zst").write_bytes(zstandard.compress(LINES) * frames)
+    assert texts(tmp_path / "a.jsonl.zst") == ["one", "two"] * frames
+
+
+def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.txt.zst").write_bytes(zstandard.compress(b"a" * 300_000_000))
+    with pytest.raises(ContractError, match="grows beyond"):
+        texts(tmp_path / "a.txt.zst")
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [("absent.jsonl", "no such file"), ("absent/*.jsonl", "no such file"), ("empty", "no file"), ("a.docx", "suffix")],
+)
+def test_paths_that_lead_nowhere(tmp_path: Path, path: str, message: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.docx").write_bytes(b"PK")
+    with pytest.raises(ConfigError, match=message) as caught:
+        texts(tmp_path / path)
+    assert str(tmp_path / path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_name_with_glob_signs_is_taken_literally_where_it_exists(tmp_path: Path) -> None:
+    path = tmp_path / "a[1].jsonl"
+    path.write_bytes(LINES)
+    assert list_files(SourceConfig(path=str(path))) == [path]
