@@ -40,7 +40,7 @@ class Envelope(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     payload: str
-    payloadType: str  # noqa: N815 (the published field name)
+    payloadType: str  # the published field name
     signatures: tuple[Signature, ...] = Field(min_length=1)
 
     def body(self) -> bytes:
