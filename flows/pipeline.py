@@ -6,7 +6,6 @@ from typing import Any
 
 from prefect import flow
 from prefect.states import Completed
-from tasks.release import find_champion
 
 from flows.config import PipelineConfig, load_config
 from flows.prepare_data import prepare_data
@@ -14,6 +13,7 @@ from flows.release_model import release_model
 from flows.results import CandidateResult, PipelineResult
 from flows.train_model import train_model
 from tasks import reporting
+from tasks.release import find_champion
 from tasks.settings import Settings
 from tasks.stages import StageCounter
 from tasks.tracking import reconcile_stale_runs, run_scope

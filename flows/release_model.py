@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from prefect import flow
-from tasks.release import seal
 
 from components.core.evidence import Evidence
 from flows.config import CandidateConfig, PipelineConfig
@@ -11,6 +10,7 @@ from flows.results import CandidateResult, PreparedData, TrainedModels
 from tasks.evaluate import evaluate
 from tasks.judge import judge, read_verdict
 from tasks.package import package, train_filter
+from tasks.release import seal
 from tasks.reporting import record_candidate
 from tasks.tracking import RunRef
 
@@ -44,7 +44,9 @@ def release_model(
     chain = {"corpora": data.raw, "training": data.training, "models": dict(models)}
     release = None
     if decision.passed:
-        release = seal(payload, evidence, verdict, config.release, chain=chain, candidate=name, run=run)
+        release = seal(
+            payload, evidence, verdict, config.release, name=config.pipeline.name, chain=chain, candidate=name, run=run
+        )
     record_candidate(
         run, name, payload=payload, evidence=evidence, verdict=verdict, quality=data.quality, drift=data.drift
     )

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from prefect import task
 
 from components.core.artefacts import BalancedCorpus, EncodedCorpus, Splits, Tokenizer
+from components.core.store import StageReport
 from components.tokenization.config import EncodingConfig, TokenizerConfig
-from components.tokenization.encoding import encode_splits
-from components.tokenization.training import train_tokenizer as fit_tokenizer
 from tasks.stages import STAGE_OPTIONS, produce
 
 
 @task(name="train-tokenizer", task_run_name="train-tokenizer-{candidate}", **STAGE_OPTIONS)
 def train_tokenizer(splits: Splits | BalancedCorpus, config: TokenizerConfig, candidate: str) -> Tokenizer:
     """Learn one bilingual vocabulary from the training text."""
+
+    def build(inputs: dict[str, Path], out: Path, _: Path) -> StageReport:
+        from components.tokenization.training import train_tokenizer as fit
+
+        return fit(inputs["splits"], config, out_dir=out)
+
     return produce(
         Tokenizer,
         stage="train-tokenizer",
@@ -21,7 +28,7 @@ def train_tokenizer(splits: Splits | BalancedCorpus, config: TokenizerConfig, ca
         rooms=("tokenization",),
         inputs={"splits": splits},
         config=config,
-        build=lambda inputs, out, _: fit_tokenizer(inputs["splits"], config, out_dir=out),
+        build=build,
         restricted=splits.restricted,
     )
 
@@ -31,6 +38,12 @@ def encode(
     splits: Splits | BalancedCorpus, tokenizer: Tokenizer, config: EncodingConfig, candidate: str
 ) -> EncodedCorpus:
     """Sentences as token ids, with the word of each token."""
+
+    def build(inputs: dict[str, Path], out: Path, _: Path) -> StageReport:
+        from components.tokenization.encoding import encode_splits
+
+        return encode_splits(inputs["splits"], inputs["tokenizer"], config, out_dir=out)
+
     return produce(
         EncodedCorpus,
         stage="encode",
@@ -38,6 +51,6 @@ def encode(
         rooms=("tokenization",),
         inputs={"splits": splits, "tokenizer": tokenizer},
         config=config,
-        build=lambda inputs, out, _: encode_splits(inputs["splits"], inputs["tokenizer"], config, out_dir=out),
+        build=build,
         restricted=splits.restricted,
     )

@@ -21,10 +21,7 @@ from components.core.errors import ConfigError
 from components.core.hashing import digest_file, digest_files, digest_value
 from components.core.store import StageReport
 from components.evaluation.config import EvaluationConfig
-from components.evaluation.context import EvaluationInputs
-from components.evaluation.evaluate import evaluate_payload
 from components.scrubbing.config import ScrubbingConfig
-from components.scrubbing.scrub import detect_personal_data
 from tasks.stages import STAGE_OPTIONS, produce
 from tasks.training import show_progress
 
@@ -49,6 +46,10 @@ def evaluate(
     extra = {"reference": reference} if reference else {}
 
     def build(folders: dict[str, Path], out: Path, _: Path) -> StageReport:
+        from components.evaluation.context import EvaluationInputs
+        from components.evaluation.evaluate import evaluate_payload
+        from components.scrubbing.scrub import detect_personal_data
+
         given = EvaluationInputs(
             pretraining_splits=folders.get("training-pretraining"),
             finetuning_splits=folders.get("training-finetuning"),

@@ -9,8 +9,8 @@ from prefect import task
 from components.core.artefacts import BalancedCorpus, FineTunedModel, PretrainedModel, Splits
 from components.core.errors import ConfigError
 from components.core.hashing import digest_files, digest_value
+from components.core.store import StageReport
 from components.modeling.config import FinetuningConfig
-from components.modeling.finetuning import finetune as fit
 from tasks.stages import STAGE_OPTIONS, produce
 from tasks.tracking import RunRef
 from tasks.training import record_model, show_progress, training_run
@@ -28,6 +28,20 @@ def finetune(
     inputs = {"splits": splits} | ({"start": start} if isinstance(start, PretrainedModel) else {})
     outside = {"checkpoint": digest_value(digest_files(start))} if isinstance(start, Path) else {}
     with training_run("finetune", candidate, config, run) as (stage_run, on_metrics):
+
+        def build(folders: dict[str, Path], out: Path, work: Path) -> StageReport:
+            from components.modeling.finetuning import finetune as fit
+
+            return fit(
+                folders.get("start") or Path(str(start)),
+                folders["splits"],
+                config,
+                out_dir=out,
+                work_dir=work,
+                on_metrics=on_metrics,
+                on_progress=show_progress("finetune", candidate),
+            )
+
         model = produce(
             FineTunedModel,
             stage="finetune",
@@ -36,15 +50,7 @@ def finetune(
             inputs=inputs,
             outside=outside,
             config=config,
-            build=lambda folders, out, work: fit(
-                folders.get("start") or Path(str(start)),
-                folders["splits"],
-                config,
-                out_dir=out,
-                work_dir=work,
-                on_metrics=on_metrics,
-                on_progress=show_progress("finetune", candidate),
-            ),
+            build=build,
             restricted=splits.restricted,
         )
         record_model(stage_run, model, inputs)
@@ -60,7 +66,7 @@ def find_checkpoint(name: str) -> Path:
     if folder.is_dir():
         return folder.resolve()
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         files = ["*.json", "*.safetensors", "*.txt", "*.model"]

@@ -12,7 +12,6 @@ from components.ingestion.embedded import write_filter_lines
 from components.packaging.config import PackagingConfig
 from components.packaging.payload import build_payload
 from components.safety.config import SafetyConfig
-from components.safety.training import train_filter as fit_filter
 from tasks.stages import STAGE_OPTIONS, produce
 
 _FILTER_LINES = 1600
@@ -23,9 +22,11 @@ def train_filter(config: SafetyConfig) -> SafetyFilter:
     """Fit the filter's classifier on the embedded harmful and harmless lines; shared by all candidates."""
 
     def build(_: dict[str, Path], out: Path, work: Path) -> StageReport:
+        from components.safety.training import train_filter as fit
+
         lines = work / "harmful.jsonl"
         write_filter_lines(lines, seed=config.seed, count=_FILTER_LINES)
-        return fit_filter(lines, config, out_dir=out)
+        return fit(lines, config, out_dir=out)
 
     return produce(
         SafetyFilter,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from prefect import task
 
 from components.core.artefacts import EncodedCorpus, PretrainedModel, ReferenceModel, Tokenizer
+from components.core.store import StageReport
 from components.modeling.config import PretrainingConfig
-from components.modeling.pretraining import pretrain as fit
 from tasks.stages import STAGE_OPTIONS, produce
 from tasks.tracking import RunRef
 from tasks.training import record_model, show_progress, training_run
@@ -19,14 +21,11 @@ def pretrain(
     """Masked language modelling and next-sentence prediction."""
     inputs = {"encoded": encoded, "tokenizer": tokenizer}
     with training_run("pretrain", candidate, config, run) as (stage_run, on_metrics):
-        model = produce(
-            PretrainedModel,
-            stage="pretrain",
-            candidate=candidate,
-            rooms=("modeling",),
-            inputs=inputs,
-            config=config,
-            build=lambda folders, out, work: fit(
+
+        def build(folders: dict[str, Path], out: Path, work: Path) -> StageReport:
+            from components.modeling.pretraining import pretrain as fit
+
+            return fit(
                 folders["encoded"],
                 folders["tokenizer"],
                 config,
@@ -34,7 +33,16 @@ def pretrain(
                 work_dir=work,
                 on_metrics=on_metrics,
                 on_progress=show_progress("pretrain", candidate),
-            ),
+            )
+
+        model = produce(
+            PretrainedModel,
+            stage="pretrain",
+            candidate=candidate,
+            rooms=("modeling",),
+            inputs=inputs,
+            config=config,
+            build=build,
             restricted=encoded.restricted,
         )
         record_model(stage_run, model, inputs)
@@ -46,14 +54,11 @@ def train_reference(
     encoded: EncodedCorpus, tokenizer: Tokenizer, config: PretrainingConfig, candidate: str
 ) -> ReferenceModel:
     """The same training on the holdout split, which the candidate never saw: calibrates the membership attack."""
-    return produce(
-        ReferenceModel,
-        stage="train-reference",
-        candidate=candidate,
-        rooms=("modeling",),
-        inputs={"encoded": encoded, "tokenizer": tokenizer},
-        config=config,
-        build=lambda folders, out, work: fit(
+
+    def build(folders: dict[str, Path], out: Path, work: Path) -> StageReport:
+        from components.modeling.pretraining import pretrain as fit
+
+        return fit(
             folders["encoded"],
             folders["tokenizer"],
             config,
@@ -61,6 +66,15 @@ def train_reference(
             work_dir=work,
             train_split="holdout",
             on_progress=show_progress("train-reference", candidate),
-        ),
+        )
+
+    return produce(
+        ReferenceModel,
+        stage="train-reference",
+        candidate=candidate,
+        rooms=("modeling",),
+        inputs={"encoded": encoded, "tokenizer": tokenizer},
+        config=config,
+        build=build,
         restricted=encoded.restricted,
     )

@@ -124,7 +124,7 @@ def set_alias_after_verification(
     """
     with _registry(settings) as client:
         found = _version(client, _find(client, name, version))
-        release = _release_folder(found, settings)
+        release = release_folder(found, settings)
         _same_digest(found, verify(release), str(release))
         _same_digest(found, verify_payload(_registered_payload(found)), f"models:/{name}/{version}")
         previous = _aliased(client, name, alias)
@@ -236,7 +236,8 @@ def _download(uri: str, settings: Settings) -> Path:
         return Path(mlflow.artifacts.download_artifacts(uri))
 
 
-def _release_folder(version: Version, settings: Settings) -> Path:
+def release_folder(version: Version, settings: Settings) -> Path:
+    """The release behind a version. Raises IntegrityError if it is gone."""
     folder = settings.home / version.release_path
     if not version.release_path or not folder.is_dir():
         raise IntegrityError(
