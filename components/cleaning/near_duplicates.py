@@ -18,7 +18,7 @@ from components.cleaning.shingles import Hashes, Signatures, jaccard
 MIN_RECALL = 0.99
 # Standard deviations of the signature's estimate by which it may lie below the threshold and still be checked.
 _SLACK = 4.0
-_MAX_COMPARED = 2_000
+_MAX_MEMBERS = 200
 
 Indices = NDArray[np.int64]
 SetOf = Callable[[int], Hashes]
@@ -41,13 +41,14 @@ def find_near_duplicates(signatures: Signatures, set_of: SetOf, threshold: float
     a document's sorted set of n-grams.
     """
     dropped: dict[int, int] = {}
-    stays = np.ones(len(signatures), bool)
-    for index, earlier in _candidates(signatures, threshold):
-        for other in _likely(signatures, index, earlier[stays[earlier]][:_MAX_COMPARED], threshold):
+    buckets = _Buckets(signatures, threshold)
+    for index in buckets.documents():
+        for other in _likely(signatures, index, buckets.earlier(index), threshold):
             if jaccard(set_of(index), set_of(other)) >= threshold:
                 dropped[index] = other
-                stays[index] = False
                 break
+        else:
+            buckets.add(index)
     return dropped
 
 
@@ -55,22 +56,44 @@ def pair_near_duplicates(
     signatures: Signatures, set_of: SetOf, threshold: float, connected: Callable[[int, int], bool]
 ) -> Iterator[tuple[int, int]]:
     """Pairs of near duplicates, (later, earlier), leaving out those that the caller has ``connected`` already."""
-    for index, earlier in _candidates(signatures, threshold):
-        for other in _likely(signatures, index, earlier, threshold):
+    buckets = _Buckets(signatures, threshold)
+    for index in buckets.documents():
+        for other in _likely(signatures, index, buckets.earlier(index), threshold):
             if not connected(index, other) and jaccard(set_of(index), set_of(other)) >= threshold:
                 yield index, other
+        buckets.add(index)
 
 
-def _candidates(signatures: Signatures, threshold: float) -> Iterator[tuple[int, Indices]]:
-    """Each document that shares a band with earlier ones, and those, sorted; documents in order."""
-    rows = choose_rows_per_band(threshold, signatures.shape[1])
-    groups: defaultdict[int, list[Indices]] = defaultdict(list)
-    for start in range(0, signatures.shape[1] - rows + 1, rows):
-        for group in _equal_rows(signatures[:, start : start + rows]):
-            for position in range(1, len(group)):
-                groups[int(group[position])].append(group[:position])
-    for index in sorted(groups):
-        yield index, np.unique(np.concatenate(groups[index]))
+class _Buckets:
+    """Documents that agree on a whole band, each bucket holding its first members alone.
+
+    The bound keeps a thousand variants of one template from costing a million comparisons.
+    """
+
+    def __init__(self, signatures: Signatures, threshold: float) -> None:
+        rows = choose_rows_per_band(threshold, signatures.shape[1])
+        self._buckets_of: defaultdict[int, list[int]] = defaultdict(list)
+        self._members: list[list[int]] = []
+        for start in range(0, signatures.shape[1] - rows + 1, rows):
+            for group in _equal_rows(signatures[:, start : start + rows]):
+                for index in group.tolist():
+                    self._buckets_of[index].append(len(self._members))
+                self._members.append([])
+
+    def documents(self) -> list[int]:
+        """Documents that share a bucket with another, in order."""
+        return sorted(self._buckets_of)
+
+    def earlier(self, index: int) -> Indices:
+        """Those added so far that share a bucket with the document."""
+        shared = {member for bucket in self._buckets_of[index] for member in self._members[bucket]}
+        return np.fromiter(sorted(shared), np.int64, len(shared))
+
+    def add(self, index: int) -> None:
+        """Let later documents be compared with this one."""
+        for bucket in self._buckets_of[index]:
+            if len(self._members[bucket]) < _MAX_MEMBERS:
+                self._members[bucket].append(index)
 
 
 def _equal_rows(band: Signatures) -> list[Indices]:
