@@ -53,7 +53,7 @@ class DriftConfig(StageConfig):
         description="Wasserstein distance in standard deviations of the reference, from which a number drifts.",
     )
     max_category_distance: float = Field(
-        gt=0, le=1, description="Jensen-Shannon distance from which a category (language, label) drifts."
+        gt=0, lt=0.8326, description="Jensen-Shannon distance (nats, 0.8326 at most) from which lang or label drifts."
     )
     max_drifted_share: Share = Field(
         description="Share of the columns that may drift before the corpus counts as drifted."
