@@ -21,14 +21,14 @@ from torch import nn
 
 from components.core.corpus import read_records
 from components.core.errors import ContractError
-from components.core.jsonfiles import write_json
+from components.core.jsonfiles import read_json, write_json
 from components.core.seeds import derive_seed
 from components.core.store import StageReport
 from components.modeling.batches import ClassificationBatches
 from components.modeling.config import FinetuningConfig
 from components.modeling.dev_evaluation import DevEvaluation, DevScores, FinetuningReport, fit_temperature, score
 from components.modeling.inference import CALIBRATION_FILE
-from components.modeling.loading import load_model, load_tokenizer
+from components.modeling.loading import architectures, load_model, load_tokenizer
 from components.modeling.optimisation import arithmetic, make_optimizer, warmup_stable_decay
 from components.modeling.saving import save_model
 from components.modeling.training_loop import (
@@ -42,6 +42,9 @@ from components.modeling.training_loop import (
 
 # Heads that a checkpoint of another task does not have; everything else must come from the checkpoint.
 _NEW_TENSORS = ("classifier", "pre_classifier", "pooler", "bert.pooler", "score")
+
+# How BERT-like configs call dropout.
+_DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout")
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,13 @@ def finetune(
     write_json({"temperature": temperature}, out_dir / CALIBRATION_FILE)
     shutil.copyfile(work_dir / JOURNAL_FILE, out_dir / JOURNAL_FILE)
     report = _report(
-        labels, train, dev, result.steps, evaluation, score(logits_NL, dev.labels_N, temperature), temperature
+        labels,
+        train,
+        dev,
+        steps=result.steps,
+        best_epoch=evaluation.best_epoch,
+        temperature=temperature,
+        scores=score(logits_NL, dev.labels_N, temperature),
     )
     write_json(report, out_dir / "report.json")
     rate = round(result.tokens / max(1e-9, result.seconds))
@@ -177,12 +186,13 @@ def read_labels(corpus: Path) -> tuple[str, ...]:
 def class_weights(labels_N: NDArray[np.int64], weights_N: NDArray[np.float32], count: int) -> NDArray[np.float64]:
     """Weight of each class, [L]: its records' weights then sum to the same for every class. 0 where it has none."""
     mass_L = np.bincount(labels_N, weights=weights_N, minlength=count)
-    return np.divide(mass_L.sum() / count, mass_L, out=np.zeros(count), where=mass_L > 0)
+    return np.asarray(np.divide(mass_L.sum() / count, mass_L, out=np.zeros(count), where=mass_L > 0))
 
 
 def _load_classifier(model: Path, labels: tuple[str, ...], config: FinetuningConfig) -> Any:
     from transformers import AutoModelForSequenceClassification
 
+    architectures(model)  # refuses a folder that is no checkpoint
     return load_model(
         AutoModelForSequenceClassification,
         model,
@@ -191,8 +201,7 @@ def _load_classifier(model: Path, labels: tuple[str, ...], config: FinetuningCon
         id2label=dict(enumerate(labels)),
         label2id={label: index for index, label in enumerate(labels)},
         problem_type="single_label_classification",
-        hidden_dropout_prob=config.dropout,
-        attention_probs_dropout_prob=config.dropout,
+        **{name: config.dropout for name in _DROPOUTS if name in read_json(model / "config.json")},
         ignore_mismatched_sizes=True,  # a checkpoint fine-tuned for other labels
     )
 
@@ -238,10 +247,11 @@ def _report(
     labels: tuple[str, ...],
     train: LabelledRecords,
     dev: LabelledRecords,
+    *,
     steps: int,
-    evaluation: DevEvaluation,
-    scores: DevScores,
+    best_epoch: int,
     temperature: float,
+    scores: DevScores,
 ) -> FinetuningReport:
     counts_L = np.bincount(train.labels_N, minlength=len(labels))
     return FinetuningReport(
@@ -249,7 +259,7 @@ def _report(
         train_records={label: int(count) for label, count in zip(labels, counts_L, strict=True)},
         dev_records=len(dev.rows),
         steps=steps,
-        best_epoch=evaluation.best_epoch,
+        best_epoch=best_epoch,
         temperature=temperature,
         dev=scores,
     )

@@ -63,7 +63,8 @@ class PretrainingModule(StepModule):
         if self.config.objective == "mlm":
             return {"loss": mlm, "mlm_loss": mlm.detach()}
         labels_B = batch["next_sentence_labels_B"]
-        nsp_logits_B2 = self.model.cls.seq_relationship(pooled_BD).float()
+        heads: Any = self.model.cls
+        nsp_logits_B2 = heads.seq_relationship(pooled_BD).float()
         total = nn.functional.cross_entropy(nsp_logits_B2, labels_B, ignore_index=NO_LABEL, reduction="sum")
         nsp = total / (labels_B != NO_LABEL).sum().clamp(min=1)  # a batch of single segments has no label: 0, not NaN
         return {"loss": mlm + self.config.nsp_weight * nsp, "mlm_loss": mlm.detach(), "nsp_loss": nsp.detach()}
@@ -111,7 +112,7 @@ def pretrain(
     opened = load_tokenizer(tokenizer)
     vocabulary = VocabularyIds.of(opened)
     with arithmetic(config.threads, derive_seed(config.seed, "weights")):
-        model = _make_model(config, vocabulary)
+        model = make_model(config, vocabulary)
         batches = _batches(split, vocabulary, config, model.config.max_position_embeddings)
         steps = _count_steps(batches, config)
         settings = LoopSettings(
@@ -138,7 +139,12 @@ def pretrain(
     return StageReport(rows=split.documents, summary={**report.summary(), "tokens_per_second": rate})
 
 
-def _make_model(config: PretrainingConfig, vocabulary: VocabularyIds) -> Any:
+def make_model(config: PretrainingConfig, vocabulary: VocabularyIds) -> Any:
+    """A ``BertForPreTraining``: new under torch's random state, or that of ``config.initial``.
+
+    Raises:
+        ContractError: The checkpoint has fewer embeddings than the tokenizer has tokens.
+    """
     from transformers import BertConfig, BertForPreTraining
 
     shape = config.architecture

@@ -97,7 +97,7 @@ def evaluate_pretraining(
     languages = sorted(set(dev.languages_D.tolist()))
     budget = config.evaluation_tokens // max(1, len(languages))
     sums = {
-        language: _count(model, dev.in_language(language), vocabulary, config, common_token, budget)
+        language: _count(model, dev.in_language(language), vocabulary, config, common_token=common_token, budget=budget)
         for language in languages
     }
     pooled: Counter[str] = Counter()
@@ -107,7 +107,13 @@ def evaluate_pretraining(
 
 
 def _count(
-    model: Any, dev: EncodedSplit, vocabulary: VocabularyIds, config: PretrainingConfig, common_token: int, budget: int
+    model: Any,
+    dev: EncodedSplit,
+    vocabulary: VocabularyIds,
+    config: PretrainingConfig,
+    *,
+    common_token: int,
+    budget: int,
 ) -> Counter[str]:
     counts: Counter[str] = Counter()
     batches = PretrainingBatches(

@@ -219,9 +219,8 @@ class _Checkpoint(pl.Callback):
             trainer.save_checkpoint(temporary)
             temporary.replace(self._path)
 
-    def on_save_checkpoint(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
+    def on_save_checkpoint(self, *hook: Any) -> None:
+        checkpoint: dict[str, Any] = hook[2]
         checkpoint["fingerprint"] = self._settings.fingerprint
 
 

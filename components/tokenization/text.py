@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import re
-import tempfile
+import warnings
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 # The blocks that BERT's normaliser isolates, character by character.
@@ -38,13 +36,17 @@ def split_sentences(text: str) -> list[str]:
 
 @cache
 def chinese_segmenter() -> Any:
-    """A jieba segmenter that keeps its cache in the temporary folder and logs nothing."""
-    import jieba
+    """A jieba segmenter over its own dictionary.
 
-    jieba.setLogLevel(logging.WARNING)
+    Its ``initialize`` would read and write a marshalled cache in the shared temporary folder, where anybody may put a
+    file, and log about it; reading the dictionary takes a second and needs neither.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # jieba 0.42 has invalid escapes and imports pkg_resources
+        import jieba
     segmenter = jieba.Tokenizer()
-    segmenter.tmp_dir = str(Path(tempfile.gettempdir()))
-    segmenter.initialize()
+    segmenter.FREQ, segmenter.total = segmenter.gen_pfdict(segmenter.get_dict_file())
+    segmenter.initialized = True
     return segmenter
 
 
