@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from components.release.config import ReleaseConfig
-from components.validation.config import DriftConfig, ValidationConfig
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from components.cleaning.config import CleaningConfig, SplitConfig
@@ -25,12 +23,15 @@ from components.core.errors import ConfigError
 from components.evaluation.config import EvaluationConfig
 from components.fairness.config import BalanceConfig
 from components.gates.config import GatesConfig
-from components.ingestion.config import IngestionConfig, SourceConfig
+from components.ingestion.config import EMBEDDED, IngestionConfig, SourceConfig
+from components.ingestion.sources import HUB_PREFIX, STDIN
 from components.modeling.config import FinetuningConfig, PretrainingConfig
 from components.packaging.config import PackagingConfig
+from components.release.config import ReleaseConfig
 from components.safety.config import SafetyConfig
 from components.scrubbing.config import ScrubbingConfig
 from components.tokenization.config import EncodingConfig, TokenizerConfig
+from components.validation.config import DriftConfig, ValidationConfig
 
 PROFILES_DIR = Path(__file__).parent / "configs"
 PROFILES = ("demo", "finetune", "public", "full")
@@ -55,6 +56,9 @@ class RunSettings(StageConfig):
     name: Name = Field(description="Experiment and registered model.")
     seed: int = Field(ge=0, description="Every other seed follows from it.")
     languages: tuple[Literal["en", "zh"], ...] = Field(min_length=1, description="Languages that must be present.")
+    data_root: str | None = Field(
+        default=None, description="Folder that relative paths of sources and suites start at; null: the current one."
+    )
     candidates: tuple[CandidateConfig, ...] = Field(min_length=1, description="Trained and judged side by side.")
 
     @model_validator(mode="after")
@@ -204,6 +208,7 @@ def load_config(
     _check_files(folder, values)
     for override in overrides or []:
         _apply(values, override)
+    _root_paths(values)
     shared = {key: values["pipeline"][key] for key in SHARED_KEYS if key in values["pipeline"]}
     problems: list[str] = []
     stages = {
@@ -216,6 +221,32 @@ def load_config(
         return PipelineConfig(profile=profile or folder.name, **stages, **absent)
     except ValidationError as error:
         raise ConfigError("\n".join(f"{folder}: {_text(item)}" for item in error.errors())) from error
+
+
+def _root_paths(values: dict[str, dict[str, Any]]) -> None:
+    """Put ``pipeline.data_root`` before every relative path of a source, a suite's data and a protected benchmark."""
+    root = values.get("pipeline", {}).get("data_root")
+    if not isinstance(root, str):
+        return
+    for stage in ("pretraining", "finetuning"):
+        if isinstance(sources := values.get(stage, {}).get("sources"), list):
+            values[stage]["sources"] = [
+                source | {"path": _rooted(root, source["path"])} if isinstance(source, dict) and "path" in source
+                else _rooted(root, source)
+                for source in sources
+            ]  # fmt: skip
+    suites = values.get("evaluation", {}).get("suites")
+    for suite in suites.values() if isinstance(suites, dict) else ():
+        if isinstance(suite, dict) and isinstance(suite.get("data"), list):
+            suite["data"] = [_rooted(root, path) for path in suite["data"]]
+    if isinstance(protected := values.get("cleaning", {}).get("protect"), list):
+        values["cleaning"]["protect"] = [_rooted(root, path) for path in protected]
+
+
+def _rooted(root: str, path: Any) -> Any:
+    if not isinstance(path, str) or path in {EMBEDDED, STDIN} or path.startswith(HUB_PREFIX):
+        return path
+    return str(Path(root) / path)
 
 
 def _find_folder(profile: str | None, config_dir: Path | None) -> Path:

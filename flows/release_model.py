@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from prefect import flow
 
+from components.core.artefacts import Artefact
 from components.core.evidence import Evidence
 from flows.config import CandidateConfig, PipelineConfig
 from flows.results import CandidateResult, PreparedData, TrainedModels
@@ -41,7 +45,11 @@ def release_model(
     )
     verdict = judge(evidence, payload, config.gates, champion, name)
     decision = read_verdict(verdict)
-    chain = {"corpora": data.raw, "training": data.training, "models": dict(models)}
+    chain: dict[str, Mapping[Any, Artefact]] = {
+        "corpora": data.raw,
+        "training": data.training,
+        "models": models.by_role,
+    }
     release = None
     if decision.passed:
         release = seal(

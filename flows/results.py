@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict
 
 from components.core.artefacts import (
+    Artefact,
     BalancedCorpus,
     DriftReport,
     FineTunedModel,
@@ -66,6 +67,12 @@ class TrainedModels(_Frozen):
     language_model: PretrainedModel | None
     reference: ReferenceModel | None
     task_model: FineTunedModel
+
+    @property
+    def by_role(self) -> dict[str, Artefact]:
+        """The models that there are."""
+        models = {"language_model": self.language_model, "reference": self.reference, "task_model": self.task_model}
+        return {role: model for role, model in models.items() if model is not None}
 
 
 class CandidateResult(_Frozen):

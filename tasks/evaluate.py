@@ -22,8 +22,8 @@ from components.core.hashing import digest_file, digest_files, digest_value
 from components.core.store import StageReport
 from components.evaluation.config import EvaluationConfig
 from components.scrubbing.config import ScrubbingConfig
+from tasks.progress import ProgressEvent, report
 from tasks.stages import STAGE_OPTIONS, produce
-from tasks.training import show_progress
 
 Purpose = Literal["pretraining", "finetuning"]
 
@@ -58,7 +58,10 @@ def evaluate(
             reference_model=folders.get("reference"),
             detector=lambda text, lang: detect_personal_data(text, lang, scrubbing),
         )
-        progress = show_progress("evaluate", candidate)
+
+        def progress(suite: str, done: int, total: int) -> None:
+            report(ProgressEvent("evaluate", candidate, done, total, "suites", suite))
+
         return evaluate_payload(folders["payload"], config, given, out_dir=out, on_progress=progress)
 
     return produce(
