@@ -59,6 +59,14 @@ def test_touching_values_are_all_found() -> None:
     assert scrub_text(text, "zh", REDACT)[0] in {"[EMAIL_ADDRESS]", "[PHONE_NUMBER][EMAIL_ADDRESS]"}
 
 
+def test_placeholders_are_never_detected_again() -> None:
+    """A denied word that stands inside a placeholder, and a neighbour whose context the placeholder became."""
+    chosen = config(deny={"PERSON": ("person", "address")})
+    once, _ = scrub_text("this person wrote to ana@example.com", "en", chosen)
+    assert once == "this [PERSON] wrote to [EMAIL_ADDRESS]"
+    assert scrub_text(once, "en", chosen) == (once, [])
+
+
 def test_policies() -> None:
     text = "写信到 ana@example.com 。"
     mail = Span(4, 19, "EMAIL_ADDRESS", 1.0, "patterns")
