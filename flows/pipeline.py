@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from prefect import flow
@@ -21,8 +22,8 @@ from tasks.tracking import reconcile_stale_runs, run_scope
 
 def run_pipeline(config: PipelineConfig) -> PipelineResult:
     """Run the flow under a fresh name."""
-    result: PipelineResult = pipeline(config, reporting.new_run_name(config.profile))
-    return result
+    outcome: Any = pipeline(config, reporting.new_run_name(config.profile))
+    return PipelineResult.model_validate(outcome)
 
 
 @flow(name="pipeline", flow_run_name="{run_name}", validate_parameters=False, persist_result=False)
@@ -57,4 +58,4 @@ def scheduled_pipeline(
     profile: str | None = None, config_dir: str | None = None, overrides: list[str] | None = None
 ) -> PipelineResult:
     """What a deployment runs: its parameters name a profile and nothing finer."""
-    return run_pipeline(load_config(profile, config_dir, overrides))
+    return run_pipeline(load_config(profile, Path(config_dir) if config_dir else None, overrides))

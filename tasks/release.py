@@ -39,13 +39,13 @@ def seal(
     config: ReleaseConfig,
     *,
     name: str,
-    chain: Mapping[str, Mapping[Any, Artefact | None]],
+    chain: Mapping[str, Mapping[Any, Artefact]],
     candidate: str,
     run: RunRef,
 ) -> PendingRelease:
     """Copy, sign and register. ``chain`` names the artefacts behind the payload, from sources to models."""
     settings, store, moment = Settings(), open_store(), now()
-    digests = {f"{group}.{role}": item.digest for group, items in chain.items() for role, item in items.items() if item}
+    digests = {f"{group}.{role}": item.digest for group, items in chain.items() for role, item in items.items()}
     own = {"payload": payload.digest, "evidence": evidence.digest, "verdict": verdict.digest}
     release = seal_release(
         store.path(payload),

@@ -21,16 +21,29 @@ from tasks.stages import open_store
 class Candidate(Protocol):
     """A candidate's outcome, as far as a table needs it."""
 
-    name: str
-    decision: str
-    gates: tuple[GateResult, ...]
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def decision(self) -> str:
+        """refused, pending or promoted."""
+
+    @property
+    def gates(self) -> tuple[GateResult, ...]:
+        """Rows of its verdict."""
 
 
 class Result(Protocol):
     """A run's outcome, as far as it is recorded here."""
 
-    run_name: str
-    candidates: tuple[Any, ...]
+    @property
+    def run_name(self) -> str:
+        """The run's name."""
+
+    @property
+    def candidates(self) -> tuple[Any, ...]:
+        """Outcomes of the candidates."""
 
     def model_dump(self, *, mode: str) -> dict[str, Any]:
         """The whole as JSON-able values."""
