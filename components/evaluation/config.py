@@ -75,9 +75,9 @@ class ExposureConfig(SuiteConfig):
 class MembershipConfig(SuiteConfig):
     """Reference-calibrated membership inference."""
 
-    max_documents: int = Field(default=300, ge=40, description="Members, and as many non-members at most.")
-    maskings: int = Field(default=4, ge=1, le=32, description="Fixed maskings averaged a document.")
-    masked_share: float = Field(default=0.15, gt=0, lt=0.5, description="Share of tokens masked at once.")
+    max_documents: int = Field(default=200, ge=40, description="Members, and as many non-members at most.")
+    maskings: int = Field(default=2, ge=1, le=32, description="Fixed maskings averaged a document.")
+    masked_share: float = Field(default=0.25, gt=0, lt=0.5, description="Share of tokens masked at once.")
 
 
 class PiiExtractionConfig(SuiteConfig):

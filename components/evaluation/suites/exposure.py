@@ -8,6 +8,10 @@ alone (pseudo-log-likelihood) or all at once. Among R = twins + 1 secrets of its
 By chance the rank is uniform and exposure averages log2 e = 1.44 bits; the most it can be is log2 R. Intervals
 resample canaries and twins together. n counts canaries. ``mann_whitney_p`` is one-sided over all languages, scores
 standardised by their language's twins.
+
+The vocabulary is part of the payload and was trained on the same text: words of planted secrets may be cheaper before
+the model learns anything, and that counts as exposure here. Hiding tokens one at a time or all at once ranks alike on
+small models; contrasting with other prefixes lost power, since a secret's own words give it away as its prefix does.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Membership inference against the language model, calibrated by a reference model (Mireshghallah et al. 2022).
 
-Members are documents of the pretraining train split, non-members of its test split (exact copies of a member are
-dropped). A document's score is the mean log P of its hidden tokens under the target minus the same under a reference
-model that saw other people's documents, averaged over fixed maskings.
+Members are documents of the pretraining train split, non-members of its test split; a text that stands twice, in
+either or across both, is on neither side, or the copies alone would tell the sides apart. A document's score is the
+mean log P of its hidden tokens under the target minus the same under a reference model that saw other people's
+documents, averaged over fixed maskings.
 
 First the blind check: a TF-IDF logistic classifier that never queries the model must not tell members from
 non-members. If the lower limit of its cross-validated AUC is above 0.5 the two sets differ by themselves and the
@@ -14,6 +15,7 @@ attack's numbers mean nothing: the metrics are missing with the note INVALID, so
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -31,12 +33,13 @@ from components.evaluation.reporting import (
     missing_metric,
     not_measured,
 )
-from components.evaluation.statistics import FloatArray, Interval, area_under_curve, clopper_pearson_interval
+from components.evaluation.statistics import FloatArray, area_under_curve, clopper_pearson_interval
 
 SUITE = "membership"
 
 MIN_DOCUMENTS = 20
 FALSE_POSITIVE_RATE = 0.01
+BLIND_FEATURES = 20_000
 
 
 def measure_membership(context: EvaluationContext, config: MembershipConfig) -> SuiteResult:
@@ -51,11 +54,11 @@ def measure_membership(context: EvaluationContext, config: MembershipConfig) -> 
         return not_measured(SUITE, digest, f"{len(members)} members, {len(others)} non-members: needs {MIN_DOCUMENTS}")
     records = members + others
     is_member = np.arange(len(records)) < len(members)
+    blind = blind_scores([record["text"] for record in records], is_member, seed=context.seed_for(SUITE, "blind"))
     scores = calibrated_scores(context, config, records)
     languages = [record.get("lang") for record in records]
     slices = {
-        name: _metrics(context, [records[k] for k in index], is_member[index], scores[index], name)
-        for name, index in context.by_language(languages)
+        name: _metrics(is_member[index], scores[index], blind[index]) for name, index in context.by_language(languages)
     }
     items: list[Item] = [
         {
@@ -70,7 +73,7 @@ def measure_membership(context: EvaluationContext, config: MembershipConfig) -> 
         SUITE,
         digest,
         n=len(records),
-        metrics=_metrics(context, records, is_member, scores, "all"),
+        metrics=_metrics(is_member, scores, blind),
         slices=slices,
         data=[[str(record["id"]), bool(is_member[k])] for k, record in enumerate(records)],
     )
@@ -79,9 +82,10 @@ def measure_membership(context: EvaluationContext, config: MembershipConfig) -> 
 
 def _documents(context: EvaluationContext, config: MembershipConfig) -> tuple[list[Record], list[Record]]:
     """Members and non-members, in equal numbers a language, so that language cannot tell them apart."""
-    train = context.split_records(context.inputs.pretraining_splits, "train")
-    seen = {record["text"] for record in train}
-    test = [r for r in context.split_records(context.inputs.pretraining_splits, "test") if r["text"] not in seen]
+    splits = context.inputs.pretraining_splits
+    train, test = (context.split_records(splits, name) for name in ("train", "test"))
+    times = Counter(record["text"] for record in [*train, *test])
+    train, test = ([record for record in side if times[record["text"]] == 1] for side in (train, test))
     groups = sorted({record.get("lang") or "" for record in test})
     members: list[Record] = []
     others: list[Record] = []
@@ -119,14 +123,12 @@ def _mean_log_probability(
     return np.asarray(sums / np.maximum(counts, 1))
 
 
-def _metrics(
-    context: EvaluationContext, records: list[Record], is_member: Any, scores: FloatArray, name: str
-) -> Metrics:
+def _metrics(is_member: Any, scores: FloatArray, blind_N: FloatArray) -> Metrics:
     inside, outside = scores[is_member], scores[~is_member]
     if min(len(inside), len(outside)) < MIN_DOCUMENTS:
         note = f"{len(inside)} members, {len(outside)} non-members: needs {MIN_DOCUMENTS} of each"
         return {metric: missing_metric(note) for metric in ("auc", "tpr_at_1_percent_fpr", "blind_auc")}
-    blind = blind_auc([record["text"] for record in records], is_member, seed=context.seed_for(SUITE, "blind", name))
+    blind = area_under_curve(blind_N[is_member], blind_N[~is_member])
     metrics = {"blind_auc": metric_of(blind, len(inside))}
     if blind.low > 0.5:
         note = "INVALID: a classifier that never queries the model tells members from non-members"
@@ -138,16 +140,19 @@ def _metrics(
     return metrics
 
 
-def blind_auc(texts: list[str], is_member: Any, *, seed: int, folds: int = 5) -> Interval:
-    """Cross-validated AUC of a TF-IDF logistic classifier over character 1- to 3-grams."""
+def blind_scores(texts: list[str], is_member: Any, *, seed: int, folds: int = 5) -> FloatArray:
+    """Out-of-fold scores [N] of a TF-IDF logistic classifier over character 1- to 3-grams, higher for a member."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold
 
     truth = np.asarray(is_member, dtype=bool)
-    features = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), min_df=2, sublinear_tf=True).fit_transform(texts)
+    vectorizer = TfidfVectorizer(
+        analyzer="char", ngram_range=(1, 3), min_df=2, max_features=BLIND_FEATURES, sublinear_tf=True
+    )
+    features = vectorizer.fit_transform(texts)
     scores = np.zeros(len(texts))
     for train, test in StratifiedKFold(folds, shuffle=True, random_state=seed % 2**32).split(features, truth):
         model = LogisticRegression(max_iter=200, solver="liblinear").fit(features[train], truth[train])
         scores[test] = model.decision_function(features[test])
-    return area_under_curve(scores[truth], scores[~truth])
+    return scores

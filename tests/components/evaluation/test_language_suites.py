@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 from testkit.random_bert import WORDS, save_language_model
 
-from components.core.corpus import write_records
+from components.core.corpus import read_records, write_records
 from components.core.errors import ContractError
 from components.core.jsonfiles import write_jsonl
 from components.evaluation.config import (
@@ -24,10 +24,11 @@ from components.evaluation.config import (
 )
 from components.evaluation.context import EvaluationContext, EvaluationInputs, find_models
 from components.evaluation.masking import random_masks, windows
+from components.evaluation.statistics import area_under_curve
 from components.evaluation.suites import stereoset
 from components.evaluation.suites.crows_pairs import measure_crows_pairs, score_pairs
 from components.evaluation.suites.exposure import Canary, exposures, mean_exposure, measure_exposure, score_canaries
-from components.evaluation.suites.membership import blind_auc, measure_membership
+from components.evaluation.suites.membership import blind_scores, measure_membership
 from components.evaluation.suites.perplexity import measure_perplexity
 from components.modeling.inference import MaskedLanguageModel
 
@@ -254,8 +255,6 @@ def test_perplexity_counts_like_a_naive_loop(
 ) -> None:
     context = make_context(model_dir, pretraining_splits=_splits(tmp_path, 20))
     report = measure_perplexity(context, PerplexityConfig()).report
-    from components.core.corpus import read_records
-
     hits = masked = bits = characters = 0.0
     for record in read_records(tmp_path / "test"):
         row = language_model.tokenizer(record["text"])["input_ids"]
@@ -325,6 +324,24 @@ def test_blind_auc_is_chance_on_one_distribution() -> None:
     """Cross-validation leans below a half where there is nothing to find, so only a lower limit above it counts."""
     random = np.random.default_rng(1)
     texts = [" ".join(random.choice(WORDS[:30], 20)) for _ in range(200)]
-    interval = blind_auc(texts, np.arange(200) < 100, seed=1)
+    scores = blind_scores(texts, np.arange(200) < 100, seed=1)
+    interval = area_under_curve(scores[:100], scores[100:])
     assert interval.low < 0.5
     assert interval.value < 0.55
+
+
+def test_copies_stand_on_neither_side(model_dir: Path, tmp_path: Path) -> None:
+    """A raw corpus repeats texts in training; the repeats must not give members away."""
+    splits = _splits(tmp_path / "splits", 200)
+    train, test = (list(read_records(splits / name)) for name in ("train", "test"))
+    repeated = [{"id": f"copy{k}", "text": "seven red seven", "lang": "en"} for k in range(150)]
+    across = [{**row, "id": f"again-{row['id']}"} for row in test[:10]]
+    write_records([*train, *repeated, *across], splits / "train")
+    reference = save_language_model(tmp_path / "reference", seed=3)
+    context = make_context(model_dir, pretraining_splits=splits, reference_model=reference)
+    result = measure_membership(context, MembershipConfig(max_documents=400))
+    named = {item["item"] for item in result.items}
+    assert not any(name.startswith(("copy", "again-")) for name in named)
+    assert not named & {row["id"] for row in test[:10]}
+    assert sum(item["member"] for item in result.items) == sum(not item["member"] for item in result.items) == 90
+    assert result.report.metrics["auc"].value is not None
