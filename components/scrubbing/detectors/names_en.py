@@ -15,83 +15,36 @@ from components.scrubbing.spans import Span
 
 DETECTOR = "names"
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 _UPPER = "A-Z" + "".join(chr(code) for code in range(0xC0, 0x180) if chr(code).isupper())
 _LETTER = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u017f"
 _WORD = rf"[{_UPPER}](?:[{_LETTER}]|['’\-](?=[{_UPPER}]))*"
 _PARTICLE = r"(?:(?:de|da|do|dos|di|del|der|den|van|von|bin|al|el|la|le) ){1,2}"
 _RUN = re.compile(rf"{_WORD}\.?(?: (?:{_PARTICLE})?{_WORD}\.?){{0,5}}")
 _NAME_WORD = re.compile(rf"(?:{_PARTICLE})?{_WORD}\.?")
-_TITLES = frozenset(
-    [
-        "mr",
-        "mrs",
-        "ms",
-        "mx",
-        "dr",
-        "prof",
-        "professor",
-        "doctor",
-        "miss",
-        "sir",
-        "dame",
-        "rev",
-        "reverend",
-        "judge",
-        "nurse",
-        "officer",
-        "sergeant",
-        "sgt",
-        "captain",
-        "capt",
-        "lieutenant",
-        "lt",
-        "aunt",
-        "uncle",
-    ]
+_TITLES = _words(
+    """
+    mr mrs ms mx dr prof professor doctor miss sir dame rev reverend judge nurse officer sergeant sgt captain capt
+    lieutenant lt aunt uncle
+    """
 )
 _GREETINGS = frozenset({"dear", "hi", "hello", "hey"})
 _POSSESSIVES = frozenset({"my", "his", "her", "our", "their", "your"})
-_RELATIONS = frozenset(
-    [
-        "wife",
-        "husband",
-        "son",
-        "daughter",
-        "brother",
-        "sister",
-        "mother",
-        "father",
-        "mom",
-        "mum",
-        "dad",
-        "friend",
-        "colleague",
-        "boss",
-        "partner",
-        "kid",
-        "manager",
-        "neighbour",
-        "neighbor",
-        "cousin",
-        "roommate",
-        "girlfriend",
-        "boyfriend",
-        "fiancé",
-        "fiancée",
-        "fiance",
-        "fiancee",
-        "teacher",
-        "landlord",
-        "assistant",
-        "supervisor",
-        "nephew",
-        "niece",
-    ]
+_RELATIONS = _words(
+    """
+    wife husband son daughter brother sister mother father mom mum dad friend colleague boss partner kid manager
+    neighbour neighbor cousin roommate girlfriend boyfriend fiancé fiancée fiance fiancee teacher landlord assistant
+    supervisor nephew niece
+    """
 )
 _INTRODUCED = (
     "name is ", "name's ", "name’s ", "name: ", "partner's name ", "last name? ", "first name? ", " named ",
-    " is called ", " was called ", " named him ", " named her ", "people call me ", "call me ", "signed by ", "signed, ",
-    "signed: ", "signed ", "written by ", "it's under ", "it is under ", "guardian ", "correct it to ",
+    " is called ", " was called ", " named him ", " named her ", "people call me ", "call me ", "signed by ",
+    "signed, ", "signed: ", "signed ", "written by ",
 )  # fmt: skip
 _SIGN_OFF = (
     "regards", "sincerely", "best", "best wishes", "cheers", "thanks", "thank you", "yours truly", "yours faithfully",
@@ -99,8 +52,8 @@ _SIGN_OFF = (
 )  # fmt: skip
 _FIELD = re.compile(
     r"(?:^|[\n,;.|(>\"“])[ ]{0,3}(?:(?:full |customer |patient |contact |account |first |last )?name|"
-    r"contact(?: person)?|attn|attention|from|to|cc|customer|patient|client|employee|applicant|tenant|sender|recipient|reported by|"
-    r"assigned to|caller|account (?:holder|owner)|owner|billing address|manager|witness|author)[ ]?[:：][ ]?$"
+    r"contact(?: person)?|attn|attention|from|to|cc|customer|patient|client|employee|applicant|tenant|sender|"
+    r"recipient|reported by|assigned to|caller|account (?:holder|owner)|owner|billing address|manager|witness|author)[ ]?[:：][ ]?$"
 )
 _SPEECH = frozenset({"says", "said", "asked", "replied", "wrote", "added", "explained"})
 _ACT_BEHIND = (
