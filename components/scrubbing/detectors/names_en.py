@@ -53,7 +53,8 @@ _SIGN_OFF = (
 _FIELD = re.compile(
     r"(?:^|[\n,;.|(>\"“])[ ]{0,3}(?:(?:full |customer |patient |contact |account |first |last )?name|"
     r"contact(?: person)?|attn|attention|from|to|cc|customer|patient|client|employee|applicant|tenant|sender|"
-    r"recipient|reported by|assigned to|caller|account (?:holder|owner)|owner|billing address|manager|witness|author)[ ]?[:：][ ]?$"
+    r"recipient|reported by|assigned to|caller|account (?:holder|owner)|owner|billing address|manager|witness|author)"
+    r"[ ]?[:：][ ]?$"
 )
 _SPEECH = frozenset({"says", "said", "asked", "replied", "wrote", "added", "explained"})
 _ACT_BEHIND = (
