@@ -62,10 +62,19 @@ def run_suite(name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> Validati
 def _validate(name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> list[tuple[bool, bool] | None]:
     """(success, raised) a rule, in the order of the rules."""
     import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
 
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    # In memory alone: by default the library leaves a temporary folder for its documentation pages behind.
+    settings = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+        progress_bars=ProgressBarsConfig(globally=False),
+        analytics_enabled=False,
+    )
+    context = gx.get_context(mode="ephemeral", project_config=settings)
     asset = context.data_sources.add_pandas(name).add_dataframe_asset(name)
     batch = asset.add_batch_definition_whole_dataframe(name).get_batch(batch_parameters={"dataframe": frame})
     suite = gx.ExpectationSuite(name=name)
