@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from components.cleaning.shingles import TokenHasher, is_mostly_han, tokenise
 from components.core.errors import ConfigError
 from components.core.hashing import digest_file
@@ -26,30 +28,39 @@ MIN_HAN = 15
 
 
 class ProtectedRuns:
-    """Hashed runs of all protected items, by their length in tokens."""
+    """All runs of the protected items, found by their first ``MIN_WORDS`` or ``MIN_HAN`` tokens."""
 
     def __init__(self, texts: Iterable[str], hasher: TokenHasher) -> None:
         self._hasher = hasher
-        self._runs: defaultdict[int, set[int]] = defaultdict(set)
+        self._runs: dict[int, defaultdict[int, set[tuple[int, int]]]] = {}
         for text in texts:
             tokens = tokenise(text)
             full, least = (HAN_PER_RUN, MIN_HAN) if is_mostly_han(tokens) else (WORDS_PER_RUN, MIN_WORDS)
             if len(tokens) >= least:
-                length = min(full, len(tokens))
-                self._runs[length].update(hasher.ngrams(tokens, length).tolist())
+                self._add(tokens, min(full, len(tokens)), least)
+        self._heads = {least: np.array(sorted(runs), np.uint64) for least, runs in self._runs.items()}
 
-    def __len__(self) -> int:
-        return sum(map(len, self._runs.values()))
+    def _add(self, tokens: list[str], length: int, least: int) -> None:
+        runs = self._runs.setdefault(least, defaultdict(set))
+        heads, whole = self._hasher.ngrams(tokens, least).tolist(), self._hasher.ngrams(tokens, length).tolist()
+        for head, run in zip(heads, whole, strict=False):
+            runs[head].add((length, run))
 
     def overlaps(self, text: str) -> bool:
         """Whether the text holds any protected run."""
-        if not self._runs:
-            return False
-        tokens = tokenise(text)
-        return any(
-            len(tokens) >= length and not runs.isdisjoint(self._hasher.ngrams(tokens, length).tolist())
-            for length, runs in self._runs.items()
-        )
+        tokens = tokenise(text) if self._runs else []
+        return any(self._holds(tokens, least) for least in self._runs if len(tokens) >= least)
+
+    def _holds(self, tokens: list[str], least: int) -> bool:
+        heads = self._hasher.ngrams(tokens, least)
+        known = self._heads[least]
+        places = np.minimum(np.searchsorted(known, heads), known.size - 1)
+        for start in np.flatnonzero(known[places] == heads).tolist():
+            for length, run in self._runs[least][int(heads[start])]:
+                window = tokens[start : start + length]
+                if len(window) == length and int(self._hasher.ngrams(window, length)[0]) == run:
+                    return True
+        return False
 
 
 def protected_texts(paths: Iterable[str]) -> Iterator[str]:
