@@ -43,6 +43,7 @@ class Waiver(BaseModel):
 class _Outcome:
     decision: GateDecision
     reason: str
+    next_step: str = ""
 
 
 _PASS, _FAIL, _OPEN = GateDecision.PASS, GateDecision.FAIL, GateDecision.INCONCLUSIVE
@@ -136,7 +137,7 @@ def _judge_slice(
         outcome = _Outcome(GateDecision.NOT_APPLICABLE, f"declared not applicable: {declared[gate.name]}")
     else:
         outcome = _decide(gate, slice_, metric, rival, has_champion=champion is not None)
-        outcome = _behind_floors(gate, slice_, outcome, earlier)
+        outcome = _behind_floors(gate, slice_, earlier) or outcome
     shown = metric if metric is not None else Metric(value=None, n=0)
     return GateResult(
         name=result_name(gate, slice_),
@@ -154,7 +155,7 @@ def _judge_slice(
         severity=gate.severity,
         decision=outcome.decision,
         reason=outcome.reason,
-        next=_next_step(gate, slice_, outcome.decision, metric),
+        next=outcome.next_step or _next_step(gate, slice_, outcome.decision, metric),
     )
 
 
@@ -198,16 +199,18 @@ def _against_threshold(gate: GateConfig, found: Interval) -> _Outcome:
     threshold = gate.threshold
     if isinstance(threshold, Band):
         low, high = threshold.low, threshold.high
-        limit = f"the band {_number(low)} to {_number(high)}"
+        limit = f"within {_number(low)} to {_number(high)}"
     else:
         low, high = (threshold, math.inf) if gate.direction == "min" else (-math.inf, threshold)
-        limit = f"the {'least' if gate.direction == 'min' else 'most'} allowed {_number(threshold)}"
+        limit = f"at {'least' if gate.direction == 'min' else 'most'} {_number(threshold)}"
     span = f"{_number(found.value)} [{_number(found.low)}, {_number(found.high)}]"
     if low <= found.low and found.high <= high:
-        return _Outcome(_PASS, f"{span} keeps to {limit}")
+        return _Outcome(_PASS, f"{span} is {limit}")
     if found.high < low or found.low > high:
-        return _Outcome(_FAIL, f"{span} breaks {limit}")
-    return _Outcome(_OPEN, f"{span} straddles {limit}: not enough evidence of being good")
+        return _Outcome(_FAIL, f"{span} must be {limit} and is not")
+    return _Outcome(
+        _OPEN, f"{span} must be {limit} and the interval reaches past that: not enough evidence of being good"
+    )
 
 
 def _against_champion(
@@ -233,15 +236,17 @@ def _against_champion(
     return _Outcome(_FAIL if low > relative.margin else _OPEN, span)
 
 
-def _behind_floors(gate: GateConfig, slice_: str, outcome: _Outcome, earlier: Sequence[GateResult]) -> _Outcome:
+def _behind_floors(gate: GateConfig, slice_: str, earlier: Sequence[GateResult]) -> _Outcome | None:
     """Inconclusive unless every floor passed: the same language's where there is one, else all of that name."""
     for floor in gate.requires:
         of_language = [result for result in earlier if result.name == f"{floor}[{slice_}]"]
         found = of_language or [r for r in earlier if r.name == floor or r.name.startswith(f"{floor}[")]
         failed = [result.name for result in found if result.decision is not _PASS]
         if failed or not found:
-            return _Outcome(_OPEN, f"the floor {', '.join(failed) or floor} did not pass, so this number means nothing")
-    return outcome
+            names = ", ".join(failed) or floor
+            reason = f"the floor {names} did not pass, so this number means nothing"
+            return _Outcome(_OPEN, reason, next_step=f"touchstone why RUN  # the floor {names} comes first")
+    return None
 
 
 def _waive(result: GateResult, waivers: Sequence[Waiver], payload_digest: str, created: str) -> GateResult:

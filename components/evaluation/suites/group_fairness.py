@@ -136,9 +136,12 @@ def _difference(table: GroupCounts, kept: NDArray[np.bool_], gap: Any, seed: int
 
 
 def _resample(counts: NDArray[np.int64], seed: int, resamples: int) -> NDArray[np.int64]:
-    """Predictions redrawn within every (group, truth) cell: [R, G, 2, 2]."""
+    """Predictions redrawn within every (group, truth) cell: [R, G, 2, 2].
+
+    Half a record is added on either side (Jeffreys), so that a cell where all predictions agree is not certainty.
+    """
     cells = counts.sum(axis=2)
-    share = counts[:, :, 1] / np.maximum(cells, 1)
+    share = (counts[:, :, 1] + 0.5) / (cells + 1)
     chosen = np.random.default_rng(seed).binomial(cells, share, size=(resamples, *cells.shape))
     return np.stack([cells - chosen, chosen], axis=-1)
 

@@ -129,6 +129,8 @@ def test_small_cells_are_left_out_and_named_never_zero() -> None:
     found = fairness_metrics(positive, [True] * 205, groups, min_cell=30, seed=1)
     parity, odds = found["demographic_parity_difference"], found["equalized_odds_difference"]
     assert (parity.value, parity.n) == (0.0, 200)
+    assert parity.ci_high is not None
+    assert parity.ci_high > 0.005  # all alike is not certainty
     assert "tiny" in parity.note
     assert odds.value is None
     assert "b, tiny" in odds.note
