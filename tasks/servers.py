@@ -28,6 +28,9 @@ HOST = "127.0.0.1"
 DEFAULT_PORTS: dict[str, int] = {"mlflow": 5000, "prefect": 4200}
 ServerKind = Literal["mlflow", "prefect"]
 
+# Servers outlive this process on purpose; the handle is kept so that a stop in the same process also reaps them.
+_handles: dict[int, subprocess.Popen[bytes]] = {}
+
 _START_SECONDS = 120.0
 _STOP_SECONDS = 15.0
 _PORTS_TRIED = 50
@@ -257,7 +260,7 @@ def _spawn(command: list[str], environment: Mapping[str, str], log: Path) -> sub
     cleaned = {name: value for name, value in environment.items() if name not in hidden}
     output: IO[bytes]
     with log.open("wb") as output:
-        return subprocess.Popen(  # noqa: S603 - our own interpreter with fixed arguments
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter with fixed arguments
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -266,6 +269,8 @@ def _spawn(command: list[str], environment: Mapping[str, str], log: Path) -> sub
             start_new_session=True,
             cwd=log.parent,
         )
+    _handles[process.pid] = process
+    return process
 
 
 def _wait_until_healthy(process: subprocess.Popen[bytes], kind: ServerKind, port: int, log: Path) -> None:
@@ -301,6 +306,8 @@ def _terminate(pid: int) -> None:
         with contextlib.suppress(psutil.Error):
             process.kill()
     psutil.wait_procs(stubborn, timeout=_STOP_SECONDS)
+    if (handle := _handles.pop(pid, None)) is not None:
+        handle.wait(timeout=_STOP_SECONDS)
 
 
 def _choose_port(kind: ServerKind, asked: int | None) -> int:

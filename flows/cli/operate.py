@@ -60,12 +60,16 @@ def ui(
 
 def _start(settings: Settings, ports: dict[str, int | None]) -> dict[str, ServerRecord]:
     """Both at once: each spends its start importing."""
-    from tasks.servers import start_server
+    from tasks.servers import check_port, find_server, start_server
     from tasks.settings import environment_for
 
+    kinds: tuple[ServerKind, ...] = ("mlflow", "prefect")
+    for kind in kinds:  # before either starts, so that a refusal leaves nothing running
+        port = ports[kind]
+        if port is not None and find_server(settings.home, kind) is None:
+            check_port(port, f"--{kind}-port")
     say("starting MLflow and Prefect; this takes up to half a minute")
     environment = environment_for(settings)
-    kinds: tuple[ServerKind, ...] = ("mlflow", "prefect")
     with ThreadPoolExecutor(len(kinds)) as pool:
         waiting = {
             kind: pool.submit(start_server, settings.home, kind, environment=environment, port=ports[kind])
