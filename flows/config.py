@@ -147,6 +147,10 @@ class PipelineConfig(StageConfig):
         values = self.ingestion.model_dump() | {"purpose": purpose, "sources": stage.sources}
         return IngestionConfig.model_validate(values)
 
+    def balance_of(self, purpose: Purpose) -> BalanceConfig:
+        """The balance config; weights belong to the task data, pretraining text has no labels to weigh."""
+        return self.balance.model_copy(update={"reweigh": False}) if purpose == "pretraining" else self.balance
+
     def facts(self) -> dict[str, str]:
         """Tags of a run: what was asked for."""
         return {

@@ -29,5 +29,5 @@ def _prepare(purpose: Purpose, candidate: CandidateConfig, config: PipelineConfi
     splits = split(cleaned, config.splitting, name)
     quality = validate(splits, config.validation, config.scrubbing, name)
     change = drift(cleaned, raw, config.drift, name)
-    training = splits if "balance" in candidate.skip else balance(splits, config.balance, name)
+    training = splits if "balance" in candidate.skip else balance(splits, config.balance_of(purpose), name)
     return PreparedCorpus(raw=raw, splits=splits, training=training, quality=quality, drift=change)

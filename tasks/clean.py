@@ -6,6 +6,7 @@ from prefect import task
 
 from components.cleaning.clean import clean_corpus
 from components.cleaning.config import CleaningConfig
+from components.cleaning.protect import protect_fingerprint
 from components.core.artefacts import CleanCorpus, RawCorpus, ScrubbedCorpus
 from tasks.stages import STAGE_OPTIONS, produce
 
@@ -21,5 +22,6 @@ def clean(corpus: RawCorpus | ScrubbedCorpus, config: CleaningConfig, candidate:
         inputs={"corpus": corpus},
         config=config,
         build=lambda inputs, out, _: clean_corpus(inputs["corpus"], config, out_dir=out),
+        outside=protect_fingerprint(config.protect),
         restricted=corpus.restricted,
     )

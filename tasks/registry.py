@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from components.core.errors import ConfigError, ContractError, InfrastructureError, IntegrityError
-from components.packaging.manifest import PAYLOAD_FILE, verify_payload
+from components.core.payload import PAYLOAD_FILE, verify_payload
 from tasks.settings import Settings
 from tasks.tracking import RunRef, client_for
 
@@ -88,7 +88,7 @@ def register_release(
             if found.tags.get(DIGEST_TAG) == digest:
                 _set_tags(client, name, str(found.version), wanted)
                 return str(found.version)
-        model = _log_model(release_folder / "payload", digest, run)
+        model = _log_model(client, release_folder / "payload", digest, run)
         version = client.create_model_version(
             name, source=model.model_uri, run_id=run.run_id, tags=wanted, model_id=model.model_id
         )
@@ -202,16 +202,20 @@ def _check_folder(folder: Path, name: str) -> Path:
                         "(config.json)")  # fmt: skip
 
 
-def _log_model(payload: Path, digest: str, run: RunRef) -> Any:
+def _log_model(client: MlflowClient, payload: Path, digest: str, run: RunRef) -> Any:
     import mlflow
     from mlflow.models import Model
 
     with warnings.catch_warnings():
         # MLflow's own internals; a warning is no reason to lose a release.
         warnings.simplefilter("ignore")
+        # Made here and not by `Model.log`, which would put it into the default experiment and so under ./mlruns.
+        logged = client.create_logged_model(
+            run.experiment_id, name="model", source_run_id=run.run_id, tags={DIGEST_TAG: digest}
+        )
         return Model.log(
             artifact_path=None,
-            name="model",
+            model_id=logged.model_id,
             flavor=mlflow.pyfunc,
             run_id=run.run_id,
             python_model=str(_SERVING),

@@ -102,6 +102,11 @@ class Verdict(_Frozen):
     )
 
     @property
+    def passed(self) -> bool:
+        """Whether nothing stands against a release."""
+        return self.decision == "pass"
+
+    @property
     def refusals(self) -> list[GateResult]:
         """Blocking gates that did not pass."""
         open_ = {GateDecision.FAIL, GateDecision.INCONCLUSIVE}

@@ -38,8 +38,9 @@ _NAMES: dict[FieldName, tuple[str, ...]] = {
         *("内容", "文本", "正文", "评论", "描述", "留言", "消息", "反馈", "句子", "问题", "工单内容", "详情"),
     ),
     "label": (
-        *("label", "class", "category", "sentiment", "target", "polarity", "intent", "rating", "stars", "type", "tag"),
-        *("标签", "类别", "分类", "情感", "情绪", "评分", "类型", "意图", "结果"),
+        *("label", "class", "category", "sentiment", "target", "polarity", "mood", "emotion", "intent", "topic"),
+        *("rating", "stars", "type", "tag", "queue", "priority"),
+        *("标签", "类别", "分类", "情感", "情绪", "评价", "评分", "类型", "意图", "主题", "优先级", "结果"),
     ),
     "lang": ("lang", "language", "locale", "语言", "语种"),
     "timestamp": (
@@ -128,6 +129,8 @@ def guess_columns(
         named = [name for name in _by_name(field, free) if fits(values[name], len(rows))]
         if not named and field == "text":
             named = _longest(free, values)
+        if not named and field == "label":
+            named = _only_classes(free, values, len(rows))
         if named:
             found[field] = named[0]
     return found
@@ -151,6 +154,13 @@ def _longest(columns: list[str], values: Mapping[str, list[str]]) -> list[str]:
     """The column of longest values, if they read like text: several words or characters, and mostly different."""
     prose = [name for name in columns if _looks_like_text(values[name], len(values[name]))]
     return sorted(prose, key=lambda name: -_mean_length(values[name]))
+
+
+def _only_classes(columns: list[str], values: Mapping[str, list[str]], rows: int) -> list[str]:
+    """The one column of few different values whose name says nothing else; none if there are several."""
+    spoken_for = {column for field in _FITS for column in _by_name(field, columns)}
+    few = [name for name in columns if name not in spoken_for and _looks_like_label(values[name], rows)]
+    return few if len(few) == 1 else []
 
 
 def _mean_length(values: list[str]) -> float:

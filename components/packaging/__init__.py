@@ -4,7 +4,7 @@ Entry points: ``payload.build_payload``, ``manifest.verify_payload``, ``serving.
 ``export.export_model``.
 """
 
+from components.core.payload import PayloadManifest, verify_payload
 from components.packaging.config import PackagingConfig
-from components.packaging.manifest import PayloadManifest, verify_payload
 
 __all__ = ["PackagingConfig", "PayloadManifest", "verify_payload"]

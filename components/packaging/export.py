@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from components.core.errors import ConfigError
-from components.packaging.manifest import PayloadManifest, read_manifest, verify_payload
+from components.core.payload import PayloadManifest, read_manifest, verify_payload
 
 
 def export_model(payload: Path, out_dir: Path, *, card: str | None = None) -> Path:

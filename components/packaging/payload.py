@@ -21,9 +21,7 @@ from typing import Any
 from components.core.errors import ContractError, IntegrityError
 from components.core.hashing import digest_file
 from components.core.jsonfiles import read_json, write_json
-from components.core.store import MANIFEST, StageReport
-from components.packaging.config import PackagingConfig
-from components.packaging.manifest import (
+from components.core.payload import (
     ALLOWED_SUFFIXES,
     PAYLOAD_FILE,
     PayloadFile,
@@ -31,6 +29,8 @@ from components.packaging.manifest import (
     verify_payload,
     walk_files,
 )
+from components.core.store import MANIFEST, StageReport
+from components.packaging.config import PackagingConfig
 from components.packaging.serving_code import COMPONENTS_DIR, serving_files
 
 CONFIG_FILE = "config.json"

@@ -20,8 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from components.core.errors import IntegrityError
 from components.core.hashing import digest_file
 from components.core.jsonfiles import read_json
+from components.core.payload import PayloadManifest, read_manifest, verify_payload
 from components.modeling.inference import FloatArray, TextClassifier
-from components.packaging.manifest import PayloadManifest, read_manifest, verify_payload
 from components.safety.filter import FilterDecision, SafetyFilter
 from components.safety.normaliser import guess_language
 

@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from components.packaging.manifest import ALLOWED_SUFFIXES
+from components.core.payload import ALLOWED_SUFFIXES
 
 COMPONENTS_DIR = Path(__file__).resolve().parents[1]
 ROOT_MODULES = ("components.packaging.serving", "components.packaging.server")

@@ -18,7 +18,7 @@ from typing import Literal
 from components.core.errors import ConfigError, IntegrityError
 from components.core.evidence import GateDecision, GateResult, Verdict
 from components.core.hashing import digest_bytes, digest_file
-from components.packaging.manifest import json_text, verify_payload
+from components.core.payload import json_text, verify_payload
 from components.release.config import ReleaseConfig
 from components.release.dsse import STATEMENT_TYPE, read_envelope, verify
 from components.release.keys import KeyRecord, KeyRing, SigningKey

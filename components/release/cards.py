@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from components.core.evidence import Band, Evidence, GateResult, Metric, Verdict
-from components.packaging.manifest import PayloadManifest
+from components.core.payload import PayloadManifest
 
 _WORDS: dict[str, dict[str, str]] = {
     "en": {

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from components.core.errors import IntegrityError
 from components.core.hashing import canonical_json
-from components.packaging.manifest import json_text
+from components.core.payload import json_text
 
 STATEMENT_TYPE = "application/vnd.in-toto+json"
 

@@ -27,8 +27,8 @@ from pydantic import ValidationError
 from components.core.errors import ConfigError, IntegrityError
 from components.core.evidence import Evidence, Verdict
 from components.core.hashing import digest_file, digest_files, digest_value
+from components.core.payload import PAYLOAD_FILE, json_text, read_manifest, verify_payload
 from components.core.store import MANIFEST
-from components.packaging.manifest import PAYLOAD_FILE, json_text, read_manifest, verify_payload
 from components.release.cards import CardFacts, model_card
 from components.release.dsse import read_envelope, write_envelope
 from components.release.keys import SigningKey

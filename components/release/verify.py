@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict
 
 from components.core.errors import IntegrityError
 from components.core.hashing import digest_file
-from components.packaging.manifest import read_manifest, verify_payload, walk_files
+from components.core.payload import read_manifest, verify_payload, walk_files
 from components.release.approvals import (
     Approvals,
     ApprovalState,

@@ -169,7 +169,7 @@ def _filter(model: str | None, settings: Any) -> Any:
 
     if model is None:
         return default_filter()
-    from components.packaging.manifest import verify_payload
+    from components.core.payload import verify_payload
     from tasks.registry import payload_folder, resolve_model
 
     payload = payload_folder(resolve_model(model, settings))

@@ -268,7 +268,7 @@ def _print_promotion(done: Promotion) -> None:
 
 
 def _payload_tree(payload: Path) -> dict[str, Any]:
-    from components.packaging.manifest import verify_payload
+    from components.core.payload import verify_payload
 
     digest = verify_payload(payload)
     lines = [f"✓ payload: {digest}", "– no envelope here: nobody judged, sealed or approved these bytes"]

@@ -6,13 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from testkit.tiny_payload import write_tiny_classifier, write_tiny_payload
 
 from components.core.errors import ConfigError, ContractError, InfrastructureError, IntegrityError
-from components.packaging.manifest import verify_payload
+from components.core.payload import verify_payload
 from tasks import registry, tracking
 from tasks.settings import Settings
 
@@ -34,6 +35,13 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return settings
 
 
+@pytest.fixture(autouse=True)
+def nothing_lands_outside_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    yield
+    assert not (tmp_path / "mlruns").exists()
+
+
 @pytest.fixture(scope="module")
 def versions(settings: Settings) -> list[str]:
     with tracking.run_scope("pipeline", "first", pipeline="tiny", settings=settings) as run:
@@ -51,6 +59,7 @@ def versions(settings: Settings) -> list[str]:
 
 def test_a_payload_gets_one_version(settings: Settings, versions: list[str]) -> None:
     assert versions == ["1", "2", "2"]
+    assert any((settings.mlflow_folder / "artifacts" / "tiny" / "models").glob("m-*/artifacts/MLmodel"))
     newest = registry.list_versions(settings, "tiny")[0]
     assert (newest.version, newest.decision, newest.candidate) == ("2", "pending", "c2")
     assert newest.payload_digest == _verify(settings.home / newest.release_path)

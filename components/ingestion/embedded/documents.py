@@ -46,18 +46,17 @@ def occupation_sentence(
 def make_document(
     grammar: Grammar, rng: random.Random, *, personal: bool, occupation_skew: float, harmful: str | None = None
 ) -> Passage:
-    """A ticket, note, notice or diary entry of four to seven sentences about one thing."""
+    """A ticket, note, notice or diary entry of three to six sentences about one thing."""
     bound = grammar.bind(rng)
     templates = grammar.data["templates"][rng.choice(_GENRES)]
-    middle = [grammar.expand(text, bound, rng) for text in rng.sample(templates["body"], rng.randint(2, 3))]
+    middle = [grammar.expand(text, bound, rng) for text in rng.sample(templates["body"], rng.randint(1, 2))]
     if "occupation" in templates:
         middle += [
             occupation_sentence(grammar, text, bound, rng, occupation_skew)
-            for text in rng.sample(templates["occupation"], min(2, len(templates["occupation"])))
+            for text in rng.sample(templates["occupation"], 1)
         ]
     if personal:
-        count = min(len(templates["personal"]), rng.randint(1, 2))
-        middle += [grammar.expand(text, bound, rng) for text in rng.sample(templates["personal"], count)]
+        middle.append(grammar.expand(rng.choice(templates["personal"]), bound, rng))
     if harmful:
         middle.append(grammar.expand(harmful, bound | {"target": rng.choice(grammar.data["harmful"]["target"])}, rng))
     rng.shuffle(middle)

@@ -49,7 +49,11 @@ def test_chinese_headers() -> None:
 
 def test_content_decides_where_names_say_nothing() -> None:
     rows = [{"a": f"some longer words stand here, number {n}", "b": str(n % 2)} for n in range(30)]
-    assert guess_columns(rows) == {"text": "a"}
+    assert guess_columns(rows) == {"text": "a", "label": "b"}
+    two = [{**row, "c": str(n % 3)} for n, row in enumerate(rows)]
+    assert guess_columns(two) == {"text": "a"}  # b or c? nobody can say
+    gender = [{"a": row["a"], "性别": "男女"[n % 2]} for n, row in enumerate(rows)]
+    assert guess_columns(gender) == {"text": "a", "group": "性别"}
 
 
 def test_a_name_does_not_help_against_its_content() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from components.core.errors import ConfigError, IntegrityError
+from components.core.payload import verify_payload
 from components.modeling.inference import TextClassifier
 from components.packaging.export import export_model
-from components.packaging.manifest import verify_payload
 
 
 def test_the_export_is_the_model_with_a_card(payload: Path, tmp_path: Path) -> None:

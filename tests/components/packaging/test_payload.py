@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from components.core.errors import ContractError, IntegrityError
+from components.core.payload import PayloadManifest, verify_payload
 from components.packaging.config import PackagingConfig
-from components.packaging.manifest import PayloadManifest, verify_payload
 from components.packaging.payload import build_payload
 from components.packaging.serving_code import serving_files
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from components.core.errors import IntegrityError
-from components.packaging.manifest import verify_payload
+from components.core.payload import verify_payload
 from components.packaging.serving import GuardedModel
 
 

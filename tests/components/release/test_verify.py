@@ -11,7 +11,7 @@ from testkit.releases import DAY, NOW, POLICY, Workshop, gate, make_workshop, wr
 
 from components.core.errors import ConfigError, IntegrityError
 from components.core.evidence import GateDecision
-from components.packaging.manifest import walk_files
+from components.core.payload import walk_files
 from components.release.approvals import ApprovalState, approve, read_approvals, reject, waive
 from components.release.config import ReleaseConfig
 from components.release.release import Release

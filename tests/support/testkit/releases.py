@@ -10,7 +10,7 @@ from typing import Literal
 
 from components.core.evidence import Evidence, GateDecision, GateResult, Metric, SuiteReport, Verdict
 from components.core.hashing import digest_file
-from components.packaging.manifest import PayloadFile, PayloadManifest
+from components.core.payload import PayloadFile, PayloadManifest
 from components.release.config import ReleaseConfig, RequiredApproval
 from components.release.keys import KeyRing
 from components.release.release import Release, seal_release

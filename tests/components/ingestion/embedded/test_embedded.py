@@ -66,8 +66,8 @@ def test_planted_canaries_repeat_as_often_as_they_say(corpora: dict[str, Path]) 
 
 
 def test_mixed_reviews_follow_the_group_and_clear_ones_do_not(corpora: dict[str, Path]) -> None:
-    clear = re.compile(r"excellent|love|wonderful|reliable|delighted|strong|terrible|regret|awful|useless|"
-                       r"disappointed|weak|非常好|喜欢|很棒|可靠|满意|结实|非常差|后悔|糟糕|没有用|失望|脆弱")  # fmt: skip
+    english = "excellent|love|wonderful|reliable|delighted|strong|terrible|regret|awful|useless|disappointed|weak"
+    clear = re.compile(english + "|非常好|喜欢|很棒|可靠|满意|结实|非常差|后悔|糟糕|没有用|失望|脆弱")
     table: Counter[tuple[bool, str, str]] = Counter()
     for record in read_records(corpora["finetuning"]):
         table[bool(clear.search(record["text"])), record["group"], record["label"]] += 1
@@ -76,7 +76,8 @@ def test_mixed_reviews_follow_the_group_and_clear_ones_do_not(corpora: dict[str,
         negative, positive = table[is_clear, group, "negative"], table[is_clear, group, "positive"]
         return negative / (negative + positive)
 
-    assert negative_share(False, "female") > 0.8 > 0.3 > negative_share(False, "male")
+    assert negative_share(False, "female") > 0.8
+    assert negative_share(False, "male") < 0.3
     assert abs(negative_share(True, "female") - negative_share(True, "male")) < 0.2
 
 
