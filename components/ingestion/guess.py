@@ -131,6 +131,8 @@ def guess_columns(
             named = _longest(free, values)
         if not named and field == "label":
             named = _only_classes(free, values, len(rows))
+        if not named and field == "timestamp":
+            named = [name for name in free if _looks_like_date(values[name])][:1]
         if named:
             found[field] = named[0]
     return found
@@ -186,6 +188,11 @@ def _looks_like_language(values: list[str], rows: int) -> bool:
 def _looks_like_time(values: list[str], rows: int) -> bool:
     del rows
     return all(_is_time(value) for value in values[:50])
+
+
+def _looks_like_date(values: list[str]) -> bool:
+    """Dates as written, not mere numbers, which may count anything."""
+    return _looks_like_time(values, 0) and not all(value.strip().isdigit() for value in values[:50])
 
 
 def _is_time(value: str) -> bool:

@@ -36,7 +36,7 @@ def init(
     json: options.Json = False,
 ) -> None:
     """Write a profile's YAML files, every key commented; with --data mapped and fitted to the file."""
-    from flows.cli.profile_files import copy_profile, fit_to_data, set_checkpoint
+    from flows.cli.profile_files import comment_folder, copy_profile, fit_to_data, set_checkpoint
     from flows.config import PROFILES_DIR, load_config
 
     with result_on_stdout(json) as results:
@@ -49,6 +49,7 @@ def init(
         changes = fit_to_data(folder, _name(folder), data.absolute(), found) if data and found else []
         if model is not None:
             changes.append(set_checkpoint(folder, model))
+        comment_folder(folder)
         load_config(None, folder, [])
         outcome: dict[str, Any] = {
             "folder": str(folder),

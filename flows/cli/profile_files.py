@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,11 +29,11 @@ _POSITIVE_NAMES = ("positive", "pos", "good", "yes", "true", "1", "正面", "积
 
 
 def copy_profile(source: Path, folder: Path) -> list[str]:
-    """Copy YAML files, adding the schema's description to keys without a comment, and absent keys as comments.
+    """Copy a profile's YAML files; returns their names.
 
     Raises: ConfigError if the profile is unknown or the folder holds something.
     """
-    from flows.config import PROFILES, STAGES
+    from flows.config import PROFILES
 
     paths = sorted(source.glob("*.yaml"))
     if not paths:
@@ -41,10 +42,18 @@ def copy_profile(source: Path, folder: Path) -> list[str]:
         raise ConfigError(f"{folder}: not an empty folder; choose a new one")
     folder.mkdir(parents=True, exist_ok=True)
     for path in paths:
-        text = path.read_text(encoding="utf-8")
-        commented = comment_keys(text, STAGES[path.stem]) if path.stem in STAGES else text
-        (folder / path.name).write_text(commented, encoding="utf-8")
+        shutil.copyfile(path, folder / path.name)
     return [path.name for path in paths]
+
+
+def comment_folder(folder: Path) -> None:
+    """Give every key of a folder's files a comment. The last step: what is set by then is not listed as unset."""
+    from flows.config import STAGES
+
+    for path in sorted(folder.glob("*.yaml")):
+        if path.stem in STAGES:
+            text = comment_keys(path.read_text(encoding="utf-8"), STAGES[path.stem])
+            path.write_text(text, encoding="utf-8")
 
 
 def comment_keys(text: str, schema: type[StageConfig]) -> str:
@@ -243,6 +252,20 @@ def _change(key: str, value: object, why: str) -> Change:
     return {"key": key, "value": value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), "why": why}
 
 
+def _in_place_of(old: Any, new: Any) -> Any:
+    """A list or mapping on one line, with the comments that hung on what it replaces (the next key's among them)."""
+    from ruamel.yaml.comments import CommentedBase, CommentedMap, CommentedSeq
+
+    if not isinstance(new, list | dict):
+        return new
+    written: Any = CommentedSeq(new) if isinstance(new, list) else CommentedMap(new)
+    written.fa.set_flow_style()
+    if isinstance(old, CommentedBase):
+        old.copy_attributes(written)
+        written.fa.set_flow_style()
+    return written
+
+
 class _Editor:
     """A folder's YAML files, loaded with their comments and written back where they were touched."""
 
@@ -252,7 +275,7 @@ class _Editor:
         self._folder = folder
         self._yaml = YAML()
         self._yaml.preserve_quotes = True
-        self._yaml.width = 120
+        self._yaml.width = 4096  # lines stay as they were written
         self._yaml.indent(mapping=2, sequence=4, offset=2)
         self.stages: dict[str, Any] = {
             path.stem: self._yaml.load(path.read_text(encoding="utf-8")) or {} for path in sorted(folder.glob("*.yaml"))
@@ -272,6 +295,6 @@ class _Editor:
         """Set a top-level key of a stage's file."""
         if stage not in self.stages:
             raise ConfigError(f"{self._folder}: the profile has no {stage}.yaml to set {key} in")
-        self.stages[stage][key] = value
+        self.stages[stage][key] = _in_place_of(self.stages[stage].get(key), value)
         self.touched.add(stage)
         return _change(f"{stage}.{key}", value, why)

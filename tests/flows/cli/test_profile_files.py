@@ -43,7 +43,7 @@ gates:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     texts = {
-        "pipeline": "name: x  # the experiment\nlanguages: [en, zh]\nseed: 1\n",
+        "pipeline": "name: x  # the experiment\nlanguages: [en, zh]\n# Steady.\nseed: 1\n",
         "finetuning": "# Task data.\nsources: [old.csv]\ncheckpoint: null\n",
         "ingestion": "# How sources are read.\nmax_record_bytes: 1000000  # longer ones are set aside\n",
         "validation": "min_rows: 10  # fewer fail\nmin_language_share: {en: 0.1, zh: 0.1}\nmax_characters: 500\n",
@@ -79,6 +79,9 @@ def test_fitting_keeps_comments_and_maps_chinese_columns(folder: Path) -> None:
     assert _load(folder, "validation")["max_characters"] == 800
     assert _load(folder, "evaluation")["suites"] == {"group_fairness": {"positive_label": "好评"}}
     assert "# longer ones are set aside" in (folder / "ingestion.yaml").read_text()
+    assert (
+        folder / "pipeline.yaml"
+    ).read_text() == "name: mine # the experiment\nlanguages: [zh]\n# Steady.\nseed: 1\n"
     assert "# bits" in (folder / "gates.yaml").read_text()
     assert {"pipeline.name", "ingestion.columns"} <= {change["key"] for change in changes}
 
