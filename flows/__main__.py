@@ -20,8 +20,10 @@ def run(arguments: list[str]) -> int:
     interrupt_on_termination()
     try:
         code = app(args=arguments, prog_name="touchstone", standalone_mode=False)
-    except BrokenPipeError:
-        # `touchstone … | head`: nobody reads on, so nothing is left to say.
+    except SystemExit as leave:
+        if not isinstance(leave.__context__, BrokenPipeError):
+            raise
+        # `touchstone … | head`: nobody reads on, so nothing is left to say; typer would call it exit code 1.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return EXIT_DONE
     except (Exception, KeyboardInterrupt) as error:

@@ -30,6 +30,7 @@ DECISION_TAG = "touchstone.decision"
 CANDIDATE_TAG = "touchstone.candidate"
 RELEASE_TAG = "touchstone.release_path"
 PRODUCTION = "production"
+PROMOTED = "promoted"
 
 _SERVING = Path(__file__).with_name("serving.py")
 _PAYLOAD_ARTIFACT = "payload"
@@ -86,6 +87,8 @@ def register_release(
         _ensure_model(client, name)
         for found in client.search_model_versions(f"name = '{name}'"):
             if found.tags.get(DIGEST_TAG) == digest:
+                if found.tags.get(DECISION_TAG) == PROMOTED:
+                    wanted.pop(DECISION_TAG, None)  # the same bytes again do not undo what was decided about them
                 _set_tags(client, name, str(found.version), wanted)
                 return str(found.version)
         model = _log_model(client, release_folder / "payload", digest, run)
@@ -131,7 +134,7 @@ def set_alias_after_verification(
         client.set_registered_model_alias(name, alias, found.version)
         if _aliased(client, name, alias) != found.version:
             raise IntegrityError(f"models:/{name}@{alias}: another promotion came between; look, then promote again")
-        note = {DECISION_TAG: "promoted"}
+        note = {DECISION_TAG: PROMOTED}
         if previous != found.version:
             note[f"touchstone.previous.{alias}"] = previous
         _set_tags(client, name, found.version, note)

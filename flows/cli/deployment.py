@@ -59,7 +59,7 @@ def serve_on_schedule(
 
 def _serve(name: str, parameters: dict[str, Any], *, cron: str, timezone: str, flow: Any, address: str) -> None:
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
-    from prefect.deployments.runner import EntrypointType
+    from prefect.types.entrypoint import EntrypointType
     from prefect.schedules import Cron
 
     if flow is None:

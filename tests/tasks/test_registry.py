@@ -70,6 +70,10 @@ def test_promotion_and_rollback_move_the_alias(settings: Settings, versions: lis
     second = registry.set_alias_after_verification("tiny", "2", "production", verify=_verify, settings=settings)
     assert (first.previous, second.previous) == ("", "1")
     assert registry.get_version("tiny", "production", settings=settings).version == "2"
+    with tracking.run_scope("pipeline", "again", pipeline="tiny", settings=settings) as run:
+        same = settings.releases_folder / "tiny" / "r2"
+        registry.register_release("tiny", same, run=run, settings=settings, tags={"touchstone.decision": "pending"})
+    assert registry.get_version("tiny", "2", settings=settings).decision == "promoted"
     back = registry.rollback("tiny", verify=_verify, settings=settings)
     assert (back.version, back.previous) == ("1", "2")
     assert registry.get_version("tiny", "production", settings=settings).aliases == ("production",)
