@@ -1,0 +1,1 @@
+"""Deployments, servers and decisions: everything starts with one command."""
