@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ProgressEvent:
-    """How far a stage is. ``total`` 0 means unknown; ``note`` is a short text such as ``reused``."""
+    """How far a stage is. ``total`` 0 means unknown; ``detail`` goes with the progress; ``note`` ends the stage."""
 
     stage: str
     candidate: str
     done: int
     total: int
     unit: str = ""
+    detail: str = ""
     note: str = ""
 
 

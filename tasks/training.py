@@ -22,8 +22,8 @@ def show_progress(stage: str, candidate: str) -> OnProgress:
     """A callback that reports a training loop's progress."""
 
     def on_progress(done: int, total: int, unit: str, extra: Mapping[str, Any]) -> None:
-        note = " ".join(f"{key} {value:.3g}" for key, value in extra.items() if isinstance(value, int | float))
-        report(ProgressEvent(stage, candidate, done, total, unit, note))
+        loss = extra.get("loss")
+        report(ProgressEvent(stage, candidate, done, total, unit, f"loss {loss:.3f}" if loss is not None else ""))
 
     return on_progress
 
