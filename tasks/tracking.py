@@ -5,7 +5,8 @@ for this process and nothing stops. Reading (``status``, ``diff``) raises Infras
 
 A run carries the tag ``touchstone.owner`` (host, boot, process). ``reconcile_stale_runs`` ends as KILLED the runs
 whose process is gone, because nothing else can after ``kill -9``. MLflow takes two to three seconds to import:
-``warm_up`` does that on a thread while a server starts.
+``warm_up`` does that on a thread while a server starts. Longer than other files, since MLflow may be imported in no
+other place.
 """
 
 from __future__ import annotations
@@ -107,7 +108,8 @@ def client_for(uri: str) -> MlflowClient:
             from mlflow.tracking import MlflowClient
 
             with _migration_lock(uri):
-                _clients[uri] = MlflowClient(tracking_uri=uri)
+                # The registry too, else it is whichever one the process set last.
+                _clients[uri] = MlflowClient(tracking_uri=uri, registry_uri=uri)
         return _clients[uri]
 
 

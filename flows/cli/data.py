@@ -114,6 +114,7 @@ def scrub(
     labels: Annotated[str | None, typer.Option("--labels", help="Only these, with commas between: PERSON,URL.")] = None,
     min_score: Annotated[float, typer.Option(min=0, max=1, help="Leave spans scored below this.")] = 0.5,
     workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Processes.")] = 1,
+    column: options.Columns = None,
     json: options.Json = False,
 ) -> None:
     """Replace personal data in every record; order and other fields stay."""
@@ -126,7 +127,8 @@ def scrub(
     with result_on_stdout(json) as results:
         settings = prepare(needs_write=policy == "hash")
         job = ScrubJob.checked(lang=lang, policy=policy, labels=labels, min_score=min_score, keys=settings.keys_folder)
-        summary = run_scrub_job(source, output, spans, job, workers=workers)
+        columns = options.parse_columns(column)
+        summary = run_scrub_job(source, output, spans, job, workers=workers, columns=columns)
         results.append(summary)
     if not json:
         say(f"{summary['records']} records, {summary['records_changed']} changed, {summary['spans']} values replaced: "
@@ -139,6 +141,7 @@ def guard(
     source: Input = "-",
     model: Annotated[str | None, typer.Option("--model", help="A payload's filter instead of the shipped one.")] = None,
     fail_on_block: Annotated[bool, typer.Option("--fail-on-block", help="Exit 1 if any text is blocked.")] = False,
+    column: options.Columns = None,
     json: options.Json = False,
 ) -> None:
     """What the safety filter does with each record: JSON Lines on stdout, one array with --json."""
@@ -147,7 +150,7 @@ def guard(
         safety_filter = _filter(model, settings)
         rows: list[dict[str, Any]] = []
         blocked = 0
-        for record in _records(source, "guard"):
+        for record in _records(source, "guard", options.parse_columns(column) or None):
             lang = record["lang"] if record["lang"] in LANGUAGES else None
             decision = safety_filter.check(record["text"], lang)
             blocked += decision.action == "block"

@@ -59,8 +59,8 @@ def serve_on_schedule(
 
 def _serve(name: str, parameters: dict[str, Any], *, cron: str, timezone: str, flow: Any, address: str) -> None:
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
-    from prefect.types.entrypoint import EntrypointType
     from prefect.schedules import Cron
+    from prefect.types.entrypoint import EntrypointType
 
     if flow is None:
         from flows.pipeline import scheduled_pipeline as flow

@@ -30,9 +30,7 @@ def init(
     model: Annotated[
         str | None, typer.Option("--model", help="Starting checkpoint: a Hugging Face folder or hub id.")
     ] = None,
-    column: Annotated[
-        list[str] | None, typer.Option("--column", help="A column you know, such as text=Body.", metavar="FIELD=COLUMN")
-    ] = None,
+    column: options.Columns = None,
     json: options.Json = False,
 ) -> None:
     """Write a profile's YAML files, every key commented; with --data mapped and fitted to the file."""
@@ -41,7 +39,7 @@ def init(
 
     with result_on_stdout(json) as results:
         prepare()
-        known = _columns(column or [])
+        known = options.parse_columns(column)
         found = _look(data, known) if data else None
         if found is not None:
             _check_usable(data, found)
@@ -61,18 +59,6 @@ def init(
         results.append(outcome)
     if not json:
         _print(outcome, folder, needs_model=profile == _DEFAULT_PROFILE and model is None)
-
-
-def _columns(entries: list[str]) -> dict[Any, str]:
-    from components.ingestion.config import FIELD_NAMES
-
-    known: dict[Any, str] = {}
-    for entry in entries:
-        field, equals, name = entry.partition("=")
-        if not equals or not name or field not in FIELD_NAMES:
-            raise ConfigError(f"--column {entry}: expected FIELD=COLUMN, FIELD one of {', '.join(FIELD_NAMES)}")
-        known[field] = name
-    return known
 
 
 def _look(data: Path, known: dict[Any, str]) -> DataProfile:

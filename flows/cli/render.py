@@ -56,6 +56,8 @@ def measured(gate: Gate) -> str:
     if gate["value"] is None:
         return "no value"
     interval = ""
+    if gate["ci_low"] == gate["ci_high"] == gate["value"]:
+        return f"{gate['value']:g}"  # a count
     if gate["ci_low"] is not None and gate["ci_high"] is not None:
         interval = f" [{number(gate['ci_low'])}, {number(gate['ci_high'])}]"
     return number(gate["value"]) + interval
@@ -118,11 +120,13 @@ def declared_lines(candidate: Candidate) -> list[Text]:
 def number(value: float) -> str:
     """Three figures that matter: 0.013, 3.41, 59.0, 1204."""
     size = abs(value)
+    if size < 0.0005:
+        return "0" if value == 0 else "0.000"
     if size >= 100:
         return f"{value:.0f}"
     if size >= 10:
         return f"{value:.1f}"
-    return f"{value:.2f}" if size >= 1 else f"{value:.3f}"
+    return f"{value:.2f}" if size > 1 else f"{value:.3f}"
 
 
 def signed(value: float) -> str:

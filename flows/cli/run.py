@@ -200,7 +200,7 @@ def _print_demo(result: dict[str, Any], answers: list[dict[str, Any]]) -> None:
         console.print(f"asked “{answer['request']}” → {answer['action']}: {shown}", markup=False)
     console.print(f"took {render.seconds_text(result['seconds'])}. Next:")
     for command, purpose in _DEMO_NEXT:
-        console.print(f"  {command:<38} {purpose}", markup=False)
+        console.print(f"  {command:<42} {purpose}", markup=False)
 
 
 _DEMO_NEXT = (

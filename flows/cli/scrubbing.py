@@ -9,7 +9,7 @@ import os
 import secrets
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -60,7 +60,9 @@ class ScrubJob:
         return ScrubJob(config, lang, _hash_key(keys) if policy == "hash" else None)
 
 
-def run_scrub_job(source: str, output: Path, spans: Path | None, job: ScrubJob, *, workers: int) -> dict[str, Any]:
+def run_scrub_job(
+    source: str, output: Path, spans: Path | None, job: ScrubJob, *, workers: int, columns: Mapping[Any, str]
+) -> dict[str, Any]:
     """Scrub an input into files, which appear whole or not at all; returns counts."""
     from components.ingestion.readers import read_input
     from flows.cli.progress import counted
@@ -68,7 +70,7 @@ def run_scrub_job(source: str, output: Path, spans: Path | None, job: ScrubJob, 
     unreadable, labels = Counter[str](), Counter[str]()
     records, changed = 0, 0
     with _writer(output) as write, _writer(spans) if spans else contextlib.nullcontext() as write_spans:
-        readable = _readable(counted(read_input(source), "scrub"), unreadable)
+        readable = _readable(counted(read_input(source, columns=columns or None), "scrub"), unreadable)
         for line, span_line, found in _scrubbed(readable, job, workers):
             write(line)
             if write_spans is not None:

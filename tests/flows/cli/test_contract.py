@@ -51,6 +51,9 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> Path:
         (["evaluate", "m", "--suite", "crows_pair"], "crows_pairs"),
         (["why"], "touchstone demo"),
         (["verify", "nowhere"], "nowhere"),
+        (["verify", "models:/nowhere/1"], "models:/nowhere"),
+        (["promote", "nowhere", "1"], "models:/nowhere"),
+        (["rollback", "nowhere"], "models:/nowhere"),
         (["init", "d", "--profile", "nope"], "nope"),
         (["--nope"], "--nope"),
         (["nope"], "nope"),
@@ -134,6 +137,14 @@ def test_scrub_gives_the_same_on_two_processes(cli_process: Any, tmp_path: Path)
     texts = [subprocess.check_output(["gunzip", "-c", str(tmp_path / f"out{n}.jsonl.gz")]) for n in (1, 2)]
     assert texts[0] == texts[1]
     assert len(texts[0].splitlines()) == 1000
+
+
+def test_columns_with_other_names_are_named(cli: Any, tmp_path: Path) -> None:
+    (tmp_path / "工单.csv").write_text("编号,内容\n1,电话13812345678\n", encoding="utf-8")
+    assert cli("scrub", "工单.csv", "-o", "out.jsonl").code == 2
+    assert cli("scrub", "工单.csv", "-o", "out.jsonl", "--column", "text=内容", "--column", "id=编号").code == 0
+    assert json.loads((tmp_path / "out.jsonl").read_text())["text"] == "电话[PHONE_NUMBER]"
+    assert cli("scrub", "工单.csv", "-o", "out.jsonl", "--column", "texts=内容").code == 2
 
 
 def test_guard_reads_stdin_and_fails_on_a_block(cli_process: Any) -> None:

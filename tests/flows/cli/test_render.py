@@ -46,7 +46,7 @@ def test_every_value_is_whole_at_100_columns() -> None:
     text = _shown()
     for part in (
         "0.640 [0.600, 0.680] ✗",
-        "0.005 [0.000, 0.012] ✓",
+        "0.005 [0, 0.012] ✓",
         "≤ 0.100",
         "45.0 … 55.0",
         "no value ?",
@@ -73,5 +73,7 @@ def test_numbers_keep_three_figures() -> None:
     assert [render.number(x) for x in (0.0131, 0.9, 3.41, 59.04, 1204.2, -0.5)] == [
         "0.013", "0.900", "3.41", "59.0", "1204", "-0.500",
     ]  # fmt: skip
+    assert [render.number(x) for x in (0.0, -0.0001, 1.0)] == ["0", "0.000", "1.000"]
+    assert render.measured({"value": 5.0, "ci_low": 5.0, "ci_high": 5.0}) == "5"
     assert [render.seconds_text(x) for x in (8.34, 125, 4320)] == ["8.3 s", "2 min 05 s", "1 h 12 min"]
     assert [render.signed(x) for x in (0.03, -1.5)] == ["+0.030", "−1.50"]
