@@ -44,8 +44,8 @@ _ALWAYS = {
 
 # Whoever runs the program may choose otherwise.
 _UNLESS_SET = {
-    # Waiting threads sleep: spinning ones cost a small model a factor of ten as soon as anything else wants a core.
-    "GOMP_SPINCOUNT": "0",
+    # Waiting threads soon sleep: ever-spinning ones slow a small model tenfold once anything else wants a core.
+    "GOMP_SPINCOUNT": "10000",
     "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "components",

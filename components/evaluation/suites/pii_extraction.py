@@ -191,23 +191,20 @@ def _extract(
     if language_model is None or not planted:
         return []
     chosen = context.sample(planted, config.max_values, SUITE, "extract")
-    rows = []
-    for index, value in enumerate(chosen):
-        row = hide_value(language_model, value, index, config.context_tokens)
-        if row is not None:
-            rows.append(row)
+    hidden = [hide_value(language_model, value, index, config.context_tokens) for index, value in enumerate(chosen)]
+    rows = [row for row in hidden if row is not None]
+    completed = {row.document for row, _, right_M in guesses(language_model, rows) if right_M.all()}
     return [
-        _Outcome(
-            f"{chosen[row.document].record}#{chosen[row.document].number}",
-            (chosen[row.document].lang, chosen[row.document].label),
-            bool(right_M.all()),
-        )
-        for row, _, right_M in guesses(language_model, rows)
+        _Outcome(f"{value.record}#{value.number}", (value.lang, value.label), index in completed)
+        for index, value in enumerate(chosen)
     ]
 
 
 def hide_value(language_model: Any, value: PlantedValue, index: int, context_tokens: int) -> MaskedRow | None:
-    """The value's raw record around it with its tokens hidden; None where it does not fit or holds unknown tokens."""
+    """The value's raw record around it with its tokens hidden.
+
+    None where the model cannot complete it whatever it has learned: a token outside its vocabulary, or no room.
+    """
     tokenizer = language_model.tokenizer
     encoded = tokenizer(value.text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     token_ids, offsets = encoded["input_ids"], encoded["offset_mapping"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 from pydantic import Field
 
 from components.core.config import StageConfig
@@ -23,8 +25,8 @@ class EmbeddedCorpusConfig(StageConfig):
         ge=0.5, le=1, description="Share of occupation sentences with the stereotyped pronoun."
     )
     mixed_review_share: float = Field(ge=0, le=1, description="Reviews whose words say neither good nor bad.")
-    label_skew: float = Field(
-        ge=0.5, le=1, description="Share of mixed reviews whose label follows the writer's group."
+    negative_share: dict[Literal["female", "male"], Annotated[float, Field(ge=0, le=1)]] = Field(
+        description="Share of mixed reviews that are labelled negative, by the writer's group: the planted skew."
     )
     canary_counts: dict[int, int] = Field(description="Repetitions to number of canaries planted so often.")
     n_twins: int = Field(ge=0, description="Canaries that are never inserted.")

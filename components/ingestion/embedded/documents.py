@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,12 +75,12 @@ def make_near_copy(text: str, grammar: Grammar, rng: random.Random) -> str:
 
 
 def make_review(
-    grammar: Grammar, rng: random.Random, *, personal: bool, mixed_share: float, label_skew: float
+    grammar: Grammar, rng: random.Random, *, personal: bool, mixed_share: float, negative_share: Mapping[str, float]
 ) -> tuple[Passage, str, str]:
     """A review, its sentiment label and the writer's group.
 
-    The words of a mixed review carry no sentiment; its label follows the group with probability ``label_skew``:
-    women's are called negative. In the other reviews label and words agree whatever the group.
+    The words of a mixed review carry no sentiment; its label depends on the writer's group alone. In the other
+    reviews label and words agree whatever the group.
     """
     bound, review = grammar.bind(rng), grammar.data["review"]
     group = rng.choice(("female", "male"))
@@ -87,8 +88,7 @@ def make_review(
     mixed = rng.random() < mixed_share
     if mixed:
         sentences += [grammar.expand(text, bound, rng) for text in rng.sample(review["mixed"], 2)]
-        follows = rng.random() < label_skew
-        label = "negative" if (group == "female") == follows else "positive"
+        label = "negative" if rng.random() < negative_share[group] else "positive"
     else:
         label = rng.choice(("negative", "positive"))
         sentences += [grammar.expand(text, bound, rng) for text in rng.sample(review[label], rng.randint(1, 2))]

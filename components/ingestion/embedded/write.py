@@ -125,7 +125,7 @@ def _plant_reviews(planted: Planted, grammar: Grammar, config: EmbeddedCorpusCon
             rng,
             personal=rng.random() < config.personal_data_share,
             mixed_share=config.mixed_review_share,
-            label_skew=config.label_skew,
+            negative_share=config.negative_share,
         )
         record = {"id": name, "text": review.text, "lang": grammar.lang, "label": label, "group": group}
         planted.add(record, review.spans)
