@@ -28,6 +28,6 @@ def _prepare(purpose: Purpose, candidate: CandidateConfig, config: PipelineConfi
     cleaned = scrubbed if "cleaning" in candidate.skip else clean(scrubbed, config.cleaning, name)
     splits = split(cleaned, config.splitting, name)
     quality = validate(splits, config.validation, config.scrubbing, name)
-    change = drift(cleaned, raw, config.drift, name)
+    change = drift(cleaned, raw, config.drift, name) if cleaned is not raw else None
     training = splits if "balance" in candidate.skip else balance(splits, config.balance_of(purpose), name)
     return PreparedCorpus(raw=raw, splits=splits, training=training, quality=quality, drift=change)

@@ -32,7 +32,7 @@ class PreparedCorpus(_Frozen):
     splits: Splits
     training: Splits | BalancedCorpus
     quality: ValidationReport
-    drift: DriftReport
+    drift: DriftReport | None
 
 
 class PreparedData(_Frozen):
@@ -57,8 +57,8 @@ class PreparedData(_Frozen):
 
     @property
     def drift(self) -> dict[Purpose, DriftReport]:
-        """How each corpus differs from what was read."""
-        return {purpose: corpus.drift for purpose, corpus in self.corpora.items()}
+        """How each corpus differs from what was read; none where nothing was done to it."""
+        return {purpose: corpus.drift for purpose, corpus in self.corpora.items() if corpus.drift}
 
 
 class TrainedModels(_Frozen):

@@ -58,6 +58,8 @@ def passes_iban(compact: str) -> bool:
     """ISO 13616: country's length, and the rearranged number modulo 97 is one. ``compact`` has no spaces."""
     if IBAN_LENGTHS.get(compact[:2]) != len(compact) or not compact[2:4].isdigit():
         return False
+    if not (compact.isascii() and compact.isalnum()):  # ignoring case, a pattern's [A-Z] also takes the long s
+        return False
     return int("".join(str(int(character, 36)) for character in compact[4:] + compact[:4])) % 97 == 1
 
 
