@@ -1,6 +1,7 @@
 """Counterfactual fairness of the task model: does the prediction move when the group word alone is swapped?
 
-In: ``truth/counterfactual_pairs.jsonl`` of the embedded corpus, or files of the identity_templates format
+In: ``truth/counterfactual_pairs.jsonl`` of the embedded corpus; without it, the task's test records with their gender
+terms swapped by the fairness room's lexicons; or files of the identity_templates format
 (CSV ``template,toxicity,phrase``, plain or gzip). There, the identity terms of a language are read off the file's
 "I am X" rows; phrases that agree but for their identity term form a set, and each set is paired in a ring under a fixed
 shuffle, so every phrase stands in two pairs at most.
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from components.core.corpus import Record
 from components.core.errors import ContractError
 from components.evaluation.config import CounterfactualConfig
 from components.evaluation.context import EvaluationContext, read_text_file
@@ -35,8 +37,11 @@ from components.evaluation.reporting import (
     not_measured,
 )
 from components.evaluation.statistics import FloatArray, cluster_bootstrap_mean, clustered_share_interval
+from components.fairness.lexicon import load_lexicon
+from components.fairness.swap import make_swapper
 
 SUITE = "counterfactual"
+_SWAPPED_SETS = ("pronouns", "nouns", "kinship", "titles", "occupations")
 
 _CHINESE_IDENTITY = re.compile(r"^我是(?:一名)?(.+)$")
 _ENGLISH_IDENTITY = re.compile(r"^I am (.+)$")
@@ -125,12 +130,29 @@ def _load(context: EvaluationContext, config: CounterfactualConfig) -> list[Coun
                 str(r["id"]), r["lang"], r.get("attribute", ""), str(r["template"]), r["text_a"], r["text_b"]
             )
             for r in context.truth_rows("counterfactual_pairs.jsonl")
-        ]
+        ] or pair_test_records(context.split_records(context.inputs.finetuning_splits, "test"), context.languages)
     return [
         pair
         for language in context.languages
         for pair in _stratified(context, [p for p in pairs if p.lang == language], config.max_pairs_per_language)
     ]
+
+
+def pair_test_records(records: Sequence[Record], languages: Sequence[str]) -> list[CounterfactualPair]:
+    """Each test record that holds a gender term, beside the record with every such term swapped.
+
+    For data of one's own, without ground truth. A record is its own template; records without a term give no pair.
+    """
+    swappers = {language: make_swapper(load_lexicon(language), _SWAPPED_SETS) for language in languages}
+    pairs = []
+    for record in records:
+        language = record.get("lang")
+        if language in swappers:
+            swapped = swappers[language](record["text"])
+            if swapped.n_terms:
+                name = str(record["id"])
+                pairs.append(CounterfactualPair(name, language, "gender", name, record["text"], swapped.text))
+    return pairs
 
 
 def _stratified(

@@ -75,7 +75,7 @@ def make_near_copy(text: str, grammar: Grammar, rng: random.Random) -> str:
 
 
 def make_review(
-    grammar: Grammar, rng: random.Random, *, personal: bool, mixed_share: float, negative_share: Mapping[str, float]
+    grammar: Grammar, rng: random.Random, *, personal: bool, mixed_share: float, negative_share: Mapping[Any, float]
 ) -> tuple[Passage, str, str]:
     """A review, its sentiment label and the writer's group.
 
