@@ -173,7 +173,8 @@ def test_the_embedded_corpus_loses_its_planted_defects(tmp_path: Path) -> None:
     values = {
         "seed": 11, "n_documents": 1000, "n_reviews": 100, "personal_data_share": 0.3, "exact_duplicate_share": 0.1,
         "near_duplicate_share": 0.1, "foreign_share": 0.03, "broken_share": 0.03, "harmful_share": 0.0,
-        "occupation_skew": 0.9, "mixed_review_share": 0.5, "negative_share": {"female": 0.9, "male": 0.2}, "canary_counts": {4: 4}, "n_twins": 0,
+        "occupation_skew": 0.9, "mixed_review_share": 0.5, "negative_share": {"female": 0.9, "male": 0.2},
+        "canary_counts": {4: 4}, "n_twins": 0,
         "n_stereotype_pairs": 2, "n_counterfactual_pairs": 2,
     }  # fmt: skip
     raw, out = tmp_path / "raw", tmp_path / "out"

@@ -17,7 +17,8 @@ from components.ingestion.embedded.personal_data import luhn_digit
 CONFIG = EmbeddedCorpusConfig(
     seed=3, n_documents=400, n_reviews=400, personal_data_share=0.5, exact_duplicate_share=0.1,
     near_duplicate_share=0.1, foreign_share=0.05, broken_share=0.05, harmful_share=0.05, occupation_skew=0.9,
-    mixed_review_share=0.5, negative_share={"female": 0.9, "male": 0.2}, canary_counts={16: 10, 4: 6}, n_twins=40, n_stereotype_pairs=60,
+    mixed_review_share=0.5, negative_share={"female": 0.9, "male": 0.2},
+    canary_counts={16: 10, 4: 6}, n_twins=40, n_stereotype_pairs=60,
     n_counterfactual_pairs=80, )  # fmt: skip
 
 
