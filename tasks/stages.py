@@ -6,6 +6,8 @@ which sees only a task's own lines, is off.
 
 from __future__ import annotations
 
+import importlib
+import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -57,6 +59,18 @@ def open_store() -> ArtefactStore:
 def code_version(*rooms: str) -> str:
     """Digest of the source of some rooms and of core."""
     return digest_source(*(_ROOMS / room for room in ("core", *rooms)))
+
+
+def preload() -> threading.Thread:
+    """Import the stages' heavy libraries on a thread, for a run that will build them all while a server starts."""
+
+    def work() -> None:
+        for name in ("great_expectations", "evidently", "torch", "transformers.models.bert", "lightning.pytorch"):
+            importlib.import_module(name)
+
+    thread = threading.Thread(target=work, name="preload", daemon=True)
+    thread.start()
+    return thread
 
 
 class StageCounter:

@@ -115,8 +115,11 @@ def execute(config: PipelineConfig, settings: Settings) -> dict[str, Any]:
     from flows.cli import progress
     from flows.pipeline import run_pipeline
     from tasks.progress import subscribed
+    from tasks.stages import preload
     from tasks.tracking import warm_up
 
+    if not (settings.home / "artefacts").exists():
+        preload()
     warm_up(settings)
     wait_for_prefect()
     with progress.shown() as listener, subscribed(listener):
