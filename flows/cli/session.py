@@ -196,3 +196,5 @@ def interrupt_on_termination() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
+    # A job that a shell put into the background inherits an ignored SIGINT; whoever sends one still means it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
