@@ -61,11 +61,15 @@ def code_version(*rooms: str) -> str:
     return digest_source(*(_ROOMS / room for room in ("core", *rooms)))
 
 
-def preload() -> threading.Thread:
-    """Import the stages' heavy libraries on a thread, for a run that will build them all while a server starts."""
+def preload(after: threading.Thread) -> threading.Thread:
+    """Import the stages' heavy libraries on a thread, once ``after`` has ended, while a server starts elsewhere.
+
+    Join it before anything else is imported: two threads in one import cycle see half-made modules.
+    """
 
     def work() -> None:
-        for name in ("great_expectations", "evidently", "torch", "transformers.models.bert", "lightning.pytorch"):
+        after.join()
+        for name in ("torch", "transformers.models.bert", "lightning.pytorch", "great_expectations", "evidently"):
             importlib.import_module(name)
 
     thread = threading.Thread(target=work, name="preload", daemon=True)

@@ -118,10 +118,11 @@ def execute(config: PipelineConfig, settings: Settings) -> dict[str, Any]:
     from tasks.stages import preload
     from tasks.tracking import warm_up
 
+    imports = warm_up(settings)
     if not (settings.home / "artefacts").exists():
-        preload()
-    warm_up(settings)
+        imports = preload(after=imports)
     wait_for_prefect()
+    imports.join()
     with progress.shown() as listener, subscribed(listener):
         outcome = run_pipeline(config)
     result: dict[str, Any] = outcome.model_dump(mode="json")
