@@ -19,8 +19,11 @@ from tasks.stages import STAGE_OPTIONS, open_store, produce
 def judge(
     evidence: EvidenceArtefact, payload: Payload, config: GatesConfig, champion: Evidence | None, candidate: str
 ) -> VerdictArtefact:
-    """Hold the evidence against every gate."""
+    """Hold the evidence against every gate; against the champion where a gate asks for it and it is another model."""
     digest = str(payload.summary["payload_digest"])
+    compares = any(gate.relative_to_champion for gate in config.gates)
+    if champion is not None and (not compares or champion.payload_digest == digest):
+        champion = None  # promoting a model must not change its own verdict, nor supersede its sealed release
     return produce(
         VerdictArtefact,
         stage="judge",

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from components.core.errors import ConfigError, ContractError, InfrastructureError, IntegrityError
 from components.core.payload import PAYLOAD_FILE, verify_payload
 from tasks.settings import Settings
-from tasks.tracking import RunRef, client_for
+from tasks.tracking import RunRef, client_for, log_tags
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -138,6 +138,7 @@ def set_alias_after_verification(
         if previous != found.version:
             note[f"touchstone.previous.{alias}"] = previous
         _set_tags(client, name, found.version, note)
+        log_tags(RunRef(run_id=found.run_id, tracking_uri=settings.tracking_uri()), {DECISION_TAG: "promoted"})
     return Promotion(
         name=name, version=found.version, alias=alias, previous=previous, payload_digest=found.payload_digest
     )
