@@ -115,12 +115,23 @@ def fit_to_data(folder: Path, name: str, data: Path, found: DataProfile) -> list
         if "packaging" in edit.stages and "name" in edit.stages["packaging"]:
             changes.append(edit.set("packaging", "name", name, "named after the folder"))
         changes += _fit_validation(edit, found)
+        changes += _fit_languages(edit, languages)
         if "user" in found.columns and "splitting" in edit.stages:
             changes.append(edit.set("splitting", "unit", "user", "one writer must not stand in train and test"))
         changes += _fit_evaluation(edit, found)
         if "gates" in edit.stages:
             changes += fit_gates(edit.stages["gates"], found, test_items(edit.stages, found.rows))
             edit.touched.add("gates")
+    return changes
+
+
+def _fit_languages(edit: _Editor, languages: list[str]) -> list[Change]:
+    """What names a share or a list a language elsewhere must name the same ones."""
+    changes = []
+    coverage = edit.stages.get("balance", {}).get("min_coverage")
+    if isinstance(coverage, Mapping) and set(coverage) != set(languages):
+        kept = {name: coverage.get(name, 0.0) for name in languages}
+        changes.append(edit.set("balance", "min_coverage", kept, "the languages of the texts"))
     return changes
 
 
