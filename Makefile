@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@command -v uv >/dev/null || $(BIN)/python -m pip install --quiet -c constraints.txt uv || true
 	@UV=$$(command -v uv || echo $(BIN)/uv); \
-	if test -x "$$UV" && "$$UV" pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[$(WANTED)]'; then :; else \
+	if test -x "$$UV" && "$$UV" pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt -e '.[$(WANTED)]'; then :; else \
 	  echo "uv could not install; falling back to pip, which takes minutes"; \
 	  $(BIN)/python -m pip install --quiet -c constraints.txt -e '.[$(WANTED)]'; fi
 	@touch $@
