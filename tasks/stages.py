@@ -31,13 +31,7 @@ _ROOMS = Path(components.__file__).parent
 
 
 def _may_pass_next_time(_: Any, __: TaskRun, state: State[Any]) -> bool:
-    try:
-        state.result()
-    except TransientError:
-        return True
-    except BaseException:
-        return False
-    return False
+    return isinstance(state.result(raise_on_failure=False), TransientError)
 
 
 STAGE_OPTIONS: dict[str, Any] = {
