@@ -109,7 +109,7 @@ def pretrain(tmp_path_factory: pytest.TempPathFactory, config: PipelineConfig) -
     assert config.tokenizer is not None
     assert config.encoding is not None
     assert config.pretraining is not None
-    settings = config.pretraining.model_copy(update={"max_steps": 270, "epochs": 6.0})
+    settings = config.pretraining.model_copy(update={"max_steps": 200, "epochs": 6.0})
 
     def train(splits: Path) -> Path:
         root = tmp_path_factory.mktemp("pretrained")
