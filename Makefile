@@ -14,7 +14,7 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 
-.PHONY: demo test soak check golden bench ui setup clean
+.PHONY: demo test soak check ui setup clean
 .DEFAULT_GOAL := demo
 
 $(STAMP): pyproject.toml constraints.txt
@@ -43,12 +43,6 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_layering.py
-
-golden: $(STAMP)
-	$(BIN)/python -m pytest $(TESTS) -m "not soak" --write-golden
-
-bench: $(STAMP)
-	$(BIN)/touchstone bench pipeline
 
 ui: $(STAMP)
 	@$(BIN)/touchstone ui
