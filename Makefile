@@ -25,6 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	if test -x "$$UV" && "$$UV" pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt -e '.[$(WANTED)]'; then :; else \
 	  echo "uv could not install; falling back to pip, which takes minutes"; \
 	  $(BIN)/python -m pip install --quiet -c constraints.txt -e '.[$(WANTED)]'; fi
+	@$(BIN)/python -m tasks.templates
 	@touch $@
 
 setup: $(STAMP)

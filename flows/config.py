@@ -59,7 +59,8 @@ class RunSettings(StageConfig):
     data_root: str | None = Field(
         default=None, description="Folder that relative paths of sources and suites start at; null: the current one."
     )
-    candidates: tuple[CandidateConfig, ...] = Field(min_length=1, description="Trained and judged side by side.")
+    candidates: tuple[CandidateConfig, ...] = Field(min_length=1, description="Trained and judged in one run.")
+    side_by_side: int = Field(default=1, ge=1, le=64, description="Candidates at work at once; they share the cores.")
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:

@@ -10,6 +10,7 @@ from components.core.artefacts import BalancedCorpus, EncodedCorpus, Splits, Tok
 from components.core.store import StageReport
 from components.tokenization.config import EncodingConfig, TokenizerConfig
 from tasks.stages import STAGE_OPTIONS, produce
+from tasks.workers import run_stage
 
 
 @task(name="train-tokenizer", task_run_name="train-tokenizer-{candidate}", **STAGE_OPTIONS)
@@ -17,9 +18,7 @@ def train_tokenizer(splits: Splits | BalancedCorpus, config: TokenizerConfig, ca
     """Learn one bilingual vocabulary from the training text."""
 
     def build(inputs: dict[str, Path], out: Path, _: Path) -> StageReport:
-        from components.tokenization.training import train_tokenizer as fit
-
-        return fit(inputs["splits"], config, out_dir=out)
+        return run_stage("components.tokenization.training:train_tokenizer", inputs["splits"], config, out_dir=out)
 
     return produce(
         Tokenizer,
@@ -40,9 +39,8 @@ def encode(
     """Sentences as token ids, with the word of each token."""
 
     def build(inputs: dict[str, Path], out: Path, _: Path) -> StageReport:
-        from components.tokenization.encoding import encode_splits
-
-        return encode_splits(inputs["splits"], inputs["tokenizer"], config, out_dir=out)
+        encode_splits = "components.tokenization.encoding:encode_splits"
+        return run_stage(encode_splits, inputs["splits"], inputs["tokenizer"], config, out_dir=out)
 
     return produce(
         EncodedCorpus,

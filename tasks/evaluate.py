@@ -24,6 +24,7 @@ from components.evaluation.config import EvaluationConfig
 from components.scrubbing.config import ScrubbingConfig
 from tasks.progress import ProgressEvent, report
 from tasks.stages import STAGE_OPTIONS, produce
+from tasks.workers import run_stage
 
 Purpose = Literal["pretraining", "finetuning"]
 
@@ -46,23 +47,24 @@ def evaluate(
     extra = {"reference": reference} if reference else {}
 
     def build(folders: dict[str, Path], out: Path, _: Path) -> StageReport:
-        from components.evaluation.context import EvaluationInputs
-        from components.evaluation.evaluate import evaluate_payload
-        from components.scrubbing.scrub import detect_personal_data
-
-        given = EvaluationInputs(
-            pretraining_splits=folders.get("training-pretraining"),
-            finetuning_splits=folders.get("training-finetuning"),
-            raw_corpora=tuple(folders[f"raw-{purpose}"] for purpose in raw),
-            validation_reports=tuple(folders[f"quality-{purpose}"] for purpose in quality),
-            reference_model=folders.get("reference"),
-            detector=lambda text, lang: detect_personal_data(text, lang, scrubbing),
-        )
-
         def progress(suite: str, done: int, total: int) -> None:
             report(ProgressEvent("evaluate", candidate, done, total, "suites", suite))
 
-        return evaluate_payload(folders["payload"], config, given, out_dir=out, on_progress=progress)
+        return run_stage(
+            "tasks.jobs:evaluate",
+            folders["payload"],
+            config,
+            {
+                "pretraining_splits": folders.get("training-pretraining"),
+                "finetuning_splits": folders.get("training-finetuning"),
+                "raw_corpora": tuple(folders[f"raw-{purpose}"] for purpose in raw),
+                "validation_reports": tuple(folders[f"quality-{purpose}"] for purpose in quality),
+                "reference_model": folders.get("reference"),
+            },
+            scrubbing,
+            out_dir=out,
+            callbacks={"on_progress": progress},
+        )
 
     return produce(
         EvidenceArtefact,

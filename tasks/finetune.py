@@ -14,6 +14,7 @@ from components.modeling.config import FinetuningConfig
 from tasks.stages import STAGE_OPTIONS, produce
 from tasks.tracking import RunRef
 from tasks.training import record_model, show_progress, training_run
+from tasks.workers import run_stage
 
 
 @task(name="finetune", task_run_name="finetune-{candidate}", **STAGE_OPTIONS)
@@ -30,16 +31,14 @@ def finetune(
     with training_run("finetune", candidate, config, run) as (stage_run, on_metrics):
 
         def build(folders: dict[str, Path], out: Path, work: Path) -> StageReport:
-            from components.modeling.finetuning import finetune as fit
-
-            return fit(
+            return run_stage(
+                "components.modeling.finetuning:finetune",
                 folders.get("start") or Path(str(start)),
                 folders["splits"],
                 config,
                 out_dir=out,
                 work_dir=work,
-                on_metrics=on_metrics,
-                on_progress=show_progress("finetune", candidate),
+                callbacks={"on_metrics": on_metrics, "on_progress": show_progress("finetune", candidate)},
             )
 
         model = produce(

@@ -13,6 +13,7 @@ from components.packaging.config import PackagingConfig
 from components.packaging.payload import build_payload
 from components.safety.config import SafetyConfig
 from tasks.stages import STAGE_OPTIONS, produce
+from tasks.workers import run_stage
 
 _FILTER_LINES = 1600
 
@@ -22,11 +23,9 @@ def train_filter(config: SafetyConfig) -> SafetyFilter:
     """Fit the filter's classifier on the embedded harmful and harmless lines; shared by all candidates."""
 
     def build(_: dict[str, Path], out: Path, work: Path) -> StageReport:
-        from components.safety.training import train_filter as fit
-
         lines = work / "harmful.jsonl"
         write_filter_lines(lines, seed=config.seed, count=_FILTER_LINES)
-        return fit(lines, config, out_dir=out)
+        return run_stage("components.safety.training:train_filter", lines, config, out_dir=out)
 
     return produce(
         SafetyFilter,

@@ -12,6 +12,9 @@ from components.modeling.config import PretrainingConfig
 from tasks.stages import STAGE_OPTIONS, produce
 from tasks.tracking import RunRef
 from tasks.training import record_model, show_progress, training_run
+from tasks.workers import run_stage
+
+_PRETRAIN = "components.modeling.pretraining:pretrain"
 
 
 @task(name="pretrain", task_run_name="pretrain-{candidate}", **STAGE_OPTIONS)
@@ -23,16 +26,14 @@ def pretrain(
     with training_run("pretrain", candidate, config, run) as (stage_run, on_metrics):
 
         def build(folders: dict[str, Path], out: Path, work: Path) -> StageReport:
-            from components.modeling.pretraining import pretrain as fit
-
-            return fit(
+            return run_stage(
+                _PRETRAIN,
                 folders["encoded"],
                 folders["tokenizer"],
                 config,
                 out_dir=out,
                 work_dir=work,
-                on_metrics=on_metrics,
-                on_progress=show_progress("pretrain", candidate),
+                callbacks={"on_metrics": on_metrics, "on_progress": show_progress("pretrain", candidate)},
             )
 
         model = produce(
@@ -56,16 +57,15 @@ def train_reference(
     """The same training on the holdout split, which the candidate never saw: calibrates the membership attack."""
 
     def build(folders: dict[str, Path], out: Path, work: Path) -> StageReport:
-        from components.modeling.pretraining import pretrain as fit
-
-        return fit(
+        return run_stage(
+            _PRETRAIN,
             folders["encoded"],
             folders["tokenizer"],
             config,
             out_dir=out,
             work_dir=work,
             train_split="holdout",
-            on_progress=show_progress("train-reference", candidate),
+            callbacks={"on_progress": show_progress("train-reference", candidate)},
         )
 
     return produce(

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from components.core.errors import InfrastructureError
 from components.core.jsonfiles import read_json, write_json
+from tasks.templates import start_from_template
 
 HOST = "127.0.0.1"
 DEFAULT_PORTS: dict[str, int] = {"mlflow": 5000, "prefect": 4200}
@@ -148,6 +149,7 @@ def starting_prefect_server(home: Path, *, environment: Mapping[str, str]) -> It
     log = home / "logs" / "prefect-temporary.log"
     # The marks that Prefect itself gives to a temporary server: only the services that one run needs, no start-up page.
     marks = {"PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1", "PREFECT_SERVER_UI_ENABLED": "false"}
+    start_from_template("prefect", home / "prefect" / "prefect.db")
     process = _spawn(_prefect_api_command(port), {**os.environ, **environment, **marks}, log)
     note = home / "logs" / f"temporary-{process.pid}.json"
     write_json({"pid": process.pid, "created": _created(process.pid), "owner": process_identity()}, note)
@@ -232,9 +234,11 @@ def _created(pid: int) -> float:
 
 def _command(home: Path, kind: ServerKind, port: int) -> list[str]:
     if kind == "prefect":
+        start_from_template("prefect", home / "prefect" / "prefect.db")
         return [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port), "--ui"]
     folder = home / "mlflow"
     folder.mkdir(parents=True, exist_ok=True)
+    start_from_template("mlflow", folder / "mlflow.db")
     # One worker: SQLite takes one writer, and each further worker imports MLflow again. Artefacts stay plain files that
     # runs without a server also read, so experiments get a `file:` root and not the server's `mlflow-artifacts:` one.
     return [

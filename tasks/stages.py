@@ -23,6 +23,7 @@ from components.core.config import StageConfig
 from components.core.errors import TransientError
 from components.core.hashing import digest_source
 from components.core.store import ArtefactStore, StageReport
+from tasks import workers
 from tasks.progress import ProgressEvent, report
 from tasks.settings import Settings
 
@@ -56,15 +57,17 @@ def code_version(*rooms: str) -> str:
 
 
 def preload(after: threading.Thread) -> threading.Thread:
-    """Import the stages' heavy libraries on a thread, once ``after`` has ended, while a server starts elsewhere.
+    """Load the stages' heavy libraries while a server starts elsewhere.
 
-    Join it before anything else is imported: two threads in one import cycle see half-made modules.
+    Those of this process on a thread, once ``after`` has ended, then the workers' ones in the process that they are
+    forked from. Join it before anything else is imported: two threads in one import cycle see half-made modules.
     """
 
     def work() -> None:
         after.join()
-        for name in ("torch", "transformers.models.bert", "lightning.pytorch", "great_expectations", "evidently"):
+        for name in ("great_expectations", "evidently"):
             importlib.import_module(name)
+        workers.preload()  # last: the first worker is wanted last
 
     thread = threading.Thread(target=work, name="preload", daemon=True)
     thread.start()
@@ -76,10 +79,18 @@ class StageCounter:
 
     built = 0
     reused = 0
+    _lock = threading.Lock()
 
     def __init__(self) -> None:
         """Starts counting now."""
         self._start = (StageCounter.built, StageCounter.reused, time.monotonic())
+
+    @classmethod
+    def count(cls, reused: bool) -> None:
+        """One stage more; candidates count side by side."""
+        with cls._lock:
+            cls.reused += reused
+            cls.built += not reused
 
     def summary(self) -> dict[str, Any]:
         """``built_stages``, ``reused_stages``, ``seconds``."""
@@ -115,7 +126,6 @@ def produce(
         outside=outside,
         restricted=restricted,
     )
-    StageCounter.reused += reused
-    StageCounter.built += not reused
+    StageCounter.count(reused)
     report(ProgressEvent(stage, candidate, 1, 1, note="reused" if reused else "done"))
     return artefact

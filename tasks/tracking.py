@@ -29,6 +29,7 @@ from pydantic import BaseModel, ConfigDict
 from components.core.jsonfiles import read_jsonl
 from tasks.servers import owner_lives, process_identity
 from tasks.settings import Settings
+from tasks.templates import start_from_template
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -108,6 +109,8 @@ def client_for(uri: str) -> MlflowClient:
             from mlflow.tracking import MlflowClient
 
             with _migration_lock(uri):
+                if uri.startswith("sqlite:///"):
+                    start_from_template("mlflow", Path(uri.removeprefix("sqlite:///")))
                 # The registry too, else it is whichever one the process set last.
                 _clients[uri] = MlflowClient(tracking_uri=uri, registry_uri=uri)
         return _clients[uri]

@@ -5,6 +5,7 @@ Layout under the root::
     artefacts/<Kind>/<key hex>/…files…, manifest.json     finished, or absent
     artefacts/<Kind>/.<key hex>.<pid>.tmp/                being written
     work/<key hex>/                                       checkpoints that survive a kill, removed on success
+    work/<key hex>.lock                                   held while the stage is built: the second to want it waits
 
 A stage's key is the digest of (stage, inputs' digests, config digest, code version). ``manifest.json`` is written
 last and the folder renamed into place after it, so a folder with a manifest is complete.
@@ -19,6 +20,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from filelock import FileLock
 from pydantic import BaseModel, ValidationError
 
 from components.core.artefacts import Artefact
@@ -118,29 +120,34 @@ class ArtefactStore:
         temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
         work = self.root / "work" / final.name
         try:
-            _make_empty(temporary, restricted=restricted)
             work.mkdir(parents=True, exist_ok=True)
-            report = build(folders, temporary, work)
-            artefact = kind(
-                kind=kind.__name__,
-                stage=stage,
-                key=key,
-                digest=digest_value(digest_files(temporary)),
-                location=final.relative_to(self.root).as_posix(),
-                rows=report.rows,
-                config_digest=config.digest(),
-                parents={role: item.digest for role, item in inputs.items()} | dict(outside or {}),
-                restricted=restricted,
-                summary=report.summary,
-            )
-            write_json(artefact, temporary / MANIFEST)
-            _rename(temporary, final)
-            artefact = self.find(kind, key) or artefact
+            lock = work.with_suffix(".lock")
+            with FileLock(lock):
+                if (found := self.find(kind, key)) is not None:
+                    return found, True
+                _make_empty(temporary, restricted=restricted)
+                work.mkdir(parents=True, exist_ok=True)  # whoever held the lock before removed it
+                report = build(folders, temporary, work)
+                artefact = kind(
+                    kind=kind.__name__,
+                    stage=stage,
+                    key=key,
+                    digest=digest_value(digest_files(temporary)),
+                    location=final.relative_to(self.root).as_posix(),
+                    rows=report.rows,
+                    config_digest=config.digest(),
+                    parents={role: item.digest for role, item in inputs.items()} | dict(outside or {}),
+                    restricted=restricted,
+                    summary=report.summary,
+                )
+                write_json(artefact, temporary / MANIFEST)
+                _rename(temporary, final)
+                shutil.rmtree(work, ignore_errors=True)
+                lock.unlink(missing_ok=True)  # whoever waits for it finds the artefact, whichever file it locks
         except OSError as error:
             raise _explain(error, temporary) from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(work, ignore_errors=True)
         return artefact, False
 
     def _folder(self, kind: type[Artefact], key: str) -> Path:

@@ -6,6 +6,7 @@ Imports are read from the syntax tree, the ones inside functions too, so that no
 from __future__ import annotations
 
 import ast
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from components.core.payload import ALLOWED_SUFFIXES
 
 COMPONENTS_DIR = Path(__file__).resolve().parents[1]
 ROOT_MODULES = ("components.packaging.serving", "components.packaging.server")
+
+# CPython 3.11 counts the depth of all trees under construction in one place (cpython issue 106905): two threads that
+# parse at the same time fail with "AST constructor recursion depth mismatch".
+_parsing = threading.Lock()
 
 # A filter folder brings its own rules and weights.
 _ROOMS_WITHOUT_DATA = frozenset({"safety"})
@@ -46,7 +51,9 @@ def _module_files(module: str, base: Path) -> Iterator[Path]:
 
 
 def _imported(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
+    with _parsing:
+        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names if name.name.split(".")[0] == "components")
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "components":

@@ -151,10 +151,9 @@ def _promote(candidate: dict[str, Any], config: PipelineConfig, settings: Settin
 
 def _ask(name: str, settings: Settings) -> list[dict[str, Any]]:
     """Load the promoted model back from the registry and send it a harmless and a harmful request."""
-    from tasks.registry import load_production
+    from tasks.workers import run_job
 
-    model = load_production(name, settings=settings)
-    answers: list[dict[str, Any]] = model.predict(list(DEMO_REQUESTS))
+    answers: list[dict[str, Any]] = run_job("tasks.jobs:ask_production", name, list(DEMO_REQUESTS), settings)
     return [{"request": request, **answer} for request, answer in zip(DEMO_REQUESTS, answers, strict=True)]
 
 

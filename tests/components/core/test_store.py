@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -73,7 +75,7 @@ def test_a_failed_build_leaves_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         make(ArtefactStore(tmp_path), build=fail)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".lock"]
 
 
 def test_work_outlives_a_failure_and_goes_after_success(tmp_path: Path) -> None:
@@ -116,3 +118,18 @@ def test_restricted_artefacts_are_the_owners_alone(tmp_path: Path) -> None:
     store = ArtefactStore(tmp_path)
     folder = store.path(make(store, restricted=True)[0])
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_two_that_want_the_same_build_once(tmp_path: Path) -> None:
+    built: list[int] = []
+
+    def slow(_: dict[str, Path], out: Path, __: Path) -> StageReport:
+        built.append(1)
+        time.sleep(0.3)
+        (out / "text").write_text("x")
+        return StageReport(rows=1)
+
+    with ThreadPoolExecutor(4) as pool:
+        made = [pool.submit(make, ArtefactStore(tmp_path), build=slow) for _ in range(4)]
+    assert len(built) == 1
+    assert sorted(future.result()[1] for future in made) == [False, True, True, True]
