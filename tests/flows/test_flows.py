@@ -68,6 +68,23 @@ def test_a_second_run_builds_nothing(first: PipelineResult, small: PipelineConfi
     assert [item.payload_digest for item in second.candidates] == [item.payload_digest for item in first.candidates]
 
 
+def test_a_promotion_changes_nothing_for_the_next_run(first: PipelineResult, small: PipelineConfig) -> None:
+    from flows.pipeline import run_pipeline
+    from tasks.release_control import promote_version, sign_decision
+    from tasks.settings import Settings
+
+    kept = tuple(gate for gate in small.gates.gates if gate.name == "residual_personal_data")
+    config = small.model_copy(update={"gates": small.gates.model_copy(update={"gates": kept})})
+    clean = run_pipeline(config).candidates[1]
+    assert (clean.name, clean.decision) == ("clean", "pending")
+    settings = Settings()
+    sign_decision("approve", Path(str(clean.release_path)), "test", settings=settings, policy=config.release)
+    promote_version("demo", str(clean.version), settings=settings, policy=config.release)
+    again = run_pipeline(config)
+    assert again.built_stages == 0
+    assert again.candidates[1].version == clean.version
+
+
 def test_a_refused_run_completes_in_a_state_named_refused(first: PipelineResult, small: PipelineConfig) -> None:
     from flows.pipeline import pipeline
 
