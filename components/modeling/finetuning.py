@@ -33,6 +33,7 @@ from components.modeling.optimisation import arithmetic, make_optimizer, warmup_
 from components.modeling.saving import save_model
 from components.modeling.training_loop import (
     JOURNAL_FILE,
+    LoopResult,
     LoopSettings,
     MetricsCallback,
     ProgressCallback,
@@ -119,34 +120,17 @@ def finetune(
         max_tokens = min(config.max_tokens, int(network.config.max_position_embeddings), tokenizer.model_max_length)
         train = _read(splits / "train", labels, tokenizer, max_tokens, config.balance_classes)
         dev = _read(splits / "dev", labels, tokenizer, max_tokens, balance_classes=False)
-        batches = ClassificationBatches(
-            train.rows,
-            train.labels_N,
-            train.weights_N,
-            pad_id=tokenizer.pad_token_id,
-            batch_size=config.batch_size,
-            seed=config.seed,
-        )
-        settings = _settings(config, batches.steps_per_epoch, labels, len(train.rows))
-        evaluation = DevEvaluation(
-            dev.rows,
-            dev.labels_N,
-            pad_id=tokenizer.pad_token_id,
-            steps_per_epoch=batches.steps_per_epoch,
-            total_steps=settings.total_steps,
-            patience=config.patience_epochs,
-            work_dir=work_dir,
-            on_metrics=on_metrics,
-        )
-        result = run_steps(
-            FinetuningModule(network, config, settings),
-            batches,
+        result, evaluation = _train(
+            network,
+            tokenizer,
+            train,
+            dev,
+            config,
+            labels=labels,
             work_dir=work_dir,
             on_metrics=on_metrics,
             on_progress=on_progress,
-            callbacks=[evaluation],
         )
-        evaluation.restore_best(network)
         logits_NL = evaluation.logits(network)
     temperature = fit_temperature(logits_NL, dev.labels_N)
     tokenizer.model_max_length = max_tokens
@@ -165,6 +149,46 @@ def finetune(
     write_json(report, out_dir / "report.json")
     rate = round(result.tokens / max(1e-9, result.seconds))
     return StageReport(rows=len(train.rows), summary={**report.summary(), "tokens_per_second": rate})
+
+
+def _train(
+    network: Any,
+    tokenizer: Any,
+    train: LabelledRecords,
+    dev: LabelledRecords,
+    config: FinetuningConfig,
+    *,
+    labels: tuple[str, ...],
+    work_dir: Path,
+    on_metrics: MetricsCallback | None,
+    on_progress: ProgressCallback | None,
+) -> tuple[LoopResult, DevEvaluation]:
+    """Run the steps and leave the network at its best epoch."""
+    batches = ClassificationBatches(
+        train.rows,
+        train.labels_N,
+        train.weights_N,
+        pad_id=tokenizer.pad_token_id,
+        batch_size=config.batch_size,
+        seed=config.seed,
+    )
+    settings = _settings(config, batches.steps_per_epoch, labels, len(train.rows))
+    evaluation = DevEvaluation(
+        dev.rows,
+        dev.labels_N,
+        pad_id=tokenizer.pad_token_id,
+        steps_per_epoch=batches.steps_per_epoch,
+        total_steps=settings.total_steps,
+        patience=config.patience_epochs,
+        work_dir=work_dir,
+        on_metrics=on_metrics,
+    )
+    module = FinetuningModule(network, config, settings)
+    result = run_steps(
+        module, batches, work_dir=work_dir, on_metrics=on_metrics, on_progress=on_progress, callbacks=[evaluation]
+    )
+    evaluation.restore_best(network)
+    return result, evaluation
 
 
 def read_labels(corpus: Path) -> tuple[str, ...]:
