@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict
 
 from components.core.errors import ConfigError, InfrastructureError
 from tasks.settings import Settings
-from tasks.tracking import KIND_TAG, PARENT_TAG, client_for, find_stale_runs, first_line, has_database, mlflow_errors
+from tasks.tracker import client_for, first_line, has_database, mlflow_errors
+from tasks.tracking import KIND_TAG, PARENT_TAG, find_stale_runs
 
 _MAX_RUNS = 1000
 

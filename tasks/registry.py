@@ -20,7 +20,8 @@ from pydantic import BaseModel, ConfigDict
 from components.core.errors import ConfigError, ContractError, InfrastructureError, IntegrityError
 from components.core.payload import PAYLOAD_FILE, verify_payload
 from tasks.settings import Settings
-from tasks.tracking import RunRef, client_for, log_tags
+from tasks.tracker import client_for
+from tasks.tracking import RunRef, log_tags
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient

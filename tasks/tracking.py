@@ -1,12 +1,9 @@
 """Runs in MLflow: one a pipeline run, nested ones a candidate and a training stage.
 
-Writing fails open (DESIGN, decision 12): the first failure is one warning, from then on the tracker counts as absent
-for this process and nothing stops. Reading (``status``, ``diff``) raises InfrastructureError instead.
+Writing fails open (``tasks.tracker``). Reading (``status``, ``diff``) raises InfrastructureError instead.
 
 A run carries the tag ``touchstone.owner`` (host, boot, process). ``reconcile_stale_runs`` ends as KILLED the runs
-whose process is gone, because nothing else can after ``kill -9``. MLflow takes two to three seconds to import:
-``warm_up`` does that on a thread while a server starts. Longer than other files, since MLflow may be imported in no
-other place.
+whose process is gone, because nothing else can after ``kill -9``.
 """
 
 from __future__ import annotations
@@ -16,10 +13,9 @@ import functools
 import json
 import logging
 import math
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Literal, ParamSpec
@@ -29,7 +25,7 @@ from pydantic import BaseModel, ConfigDict
 from components.core.jsonfiles import read_jsonl
 from tasks.servers import owner_lives, process_identity
 from tasks.settings import Settings
-from tasks.templates import start_from_template
+from tasks.tracker import client_for, give_up, has_database, is_absent, mlflow_errors
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -81,39 +77,7 @@ class DatasetRef(BaseModel):
     source: str = ""
 
 
-_clients: dict[str, MlflowClient] = {}
-_clients_lock = threading.RLock()
-_absent: set[str] = set()  # tracking addresses that failed in this process
 _open: dict[str, RunRef] = {}  # runs of this process that have not ended
-
-
-def warm_up(settings: Settings) -> threading.Thread:
-    """Import MLflow and open its store on a thread; the first real call then waits for what is left."""
-    uri = settings.tracking_uri()
-
-    def work() -> None:
-        try:
-            client_for(uri)
-        except mlflow_errors() as error:
-            _give_up(uri, error)
-
-    thread = threading.Thread(target=work, name="mlflow-warm-up", daemon=True)
-    thread.start()
-    return thread
-
-
-def client_for(uri: str) -> MlflowClient:
-    """The process's client of a tracking address; a fresh database is set up under a file lock."""
-    with _clients_lock:
-        if uri not in _clients:
-            from mlflow.tracking import MlflowClient
-
-            with _migration_lock(uri):
-                if uri.startswith("sqlite:///"):
-                    start_from_template("mlflow", Path(uri.removeprefix("sqlite:///")))
-                # The registry too, else it is whichever one the process set last.
-                _clients[uri] = MlflowClient(tracking_uri=uri, registry_uri=uri)
-        return _clients[uri]
 
 
 def open_run(
@@ -130,7 +94,7 @@ def open_run(
     if parent is not None and not parent:
         return RunRef()
     uri = parent.tracking_uri if parent else settings.tracking_uri()
-    if uri in _absent:
+    if is_absent(uri):
         return RunRef()
     try:
         client = client_for(uri)
@@ -139,7 +103,7 @@ def open_run(
         nesting = {PARENT_TAG: parent.run_id} if parent else {}
         run = client.create_run(experiment, run_name=name, tags={**_short_tags(tags or {}), **identity, **nesting})
     except mlflow_errors() as error:
-        _give_up(uri, error)
+        give_up(uri, error)
         return RunRef()
     ref = RunRef(run_id=run.info.run_id, experiment_id=experiment, name=name, tracking_uri=uri)
     _remember(ref)
@@ -154,7 +118,7 @@ def close_run(ref: RunRef, status: RunStatus = RunStatus.FINISHED) -> None:
     try:
         client_for(ref.tracking_uri).set_terminated(ref.run_id, status=status.value)
     except mlflow_errors() as error:
-        _give_up(ref.tracking_uri, error)
+        give_up(ref.tracking_uri, error)
 
 
 @contextmanager
@@ -186,12 +150,12 @@ def _fails_open(function: Callable[Concatenate[RunRef, P], None]) -> Callable[Co
 
     @functools.wraps(function)
     def guarded(ref: RunRef, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        if not ref or ref.tracking_uri in _absent:
+        if not ref or is_absent(ref.tracking_uri):
             return
         try:
             function(ref, *args, **kwargs)
         except mlflow_errors() as error:
-            _give_up(ref.tracking_uri, error)
+            give_up(ref.tracking_uri, error)
 
     return guarded
 
@@ -283,13 +247,13 @@ def log_datasets(ref: RunRef, datasets: Sequence[DatasetRef]) -> None:
 def reconcile_stale_runs(settings: Settings) -> list[str]:
     """End as KILLED every RUNNING run whose process is gone; returns their ids. Fails open."""
     uri = settings.tracking_uri()
-    if uri in _absent or not has_database(settings):
+    if is_absent(uri) or not has_database(settings):
         return []
     try:
         client = client_for(uri)
         return [run.info.run_id for run in find_stale_runs(client) if _kill(client, run)]
     except mlflow_errors() as error:
-        _give_up(uri, error)
+        give_up(uri, error)
         return []
 
 
@@ -298,12 +262,6 @@ def run_link(ref: RunRef) -> str:
     if not ref or not ref.tracking_uri.startswith("http"):
         return ""
     return f"{ref.tracking_uri.rstrip('/')}/#/experiments/{ref.experiment_id}/runs/{ref.run_id}"
-
-
-def has_database(settings: Settings) -> bool:
-    """False where there is nothing to read yet, so that reading makes no database."""
-    uri = settings.tracking_uri()
-    return uri != settings.database_uri or Path(uri.removeprefix("sqlite:///")).exists()
 
 
 def find_stale_runs(client: MlflowClient) -> list[Any]:
@@ -365,42 +323,6 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 def _short_tags(tags: Mapping[str, str]) -> dict[str, str]:
     return {key: str(value)[:_TAG_CHARACTERS] for key, value in tags.items()}
-
-
-def _migration_lock(uri: str) -> Any:
-    """Held while a store is opened: two processes that create one SQLite database at once break it."""
-    if not uri.startswith("sqlite:///"):
-        return nullcontext()
-    from filelock import FileLock
-
-    database = Path(uri.removeprefix("sqlite:///"))
-    database.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(f"{database}.lock")
-
-
-def mlflow_errors() -> tuple[type[Exception], ...]:
-    """What MLflow throws when its server, database or disk does not do its part."""
-    kinds: list[type[Exception]] = [OSError, ImportError]
-    try:
-        from mlflow.exceptions import MlflowException
-        from requests.exceptions import RequestException
-        from sqlalchemy.exc import SQLAlchemyError
-
-        kinds += [MlflowException, RequestException, SQLAlchemyError]
-    except ImportError:
-        logger.debug("MLflow cannot be imported")
-    return tuple(kinds)
-
-
-def _give_up(uri: str, error: Exception) -> None:
-    if uri not in _absent:
-        _absent.add(uri)
-        logger.warning("tracking at %s is off: %s: %s", uri, type(error).__name__, first_line(error))
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's message, not too long."""
-    return (str(error).splitlines() or [""])[0][:300]
 
 
 @functools.cache

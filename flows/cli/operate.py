@@ -92,7 +92,7 @@ def status(
     """Runs, candidates and their decisions, registered versions and their aliases, as MLflow has them."""
     from tasks.history import list_pipeline_runs
     from tasks.registry import list_versions
-    from tasks.tracking import has_database
+    from tasks.tracker import has_database
 
     with result_on_stdout(json) as results:
         settings = prepare()

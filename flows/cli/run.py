@@ -116,7 +116,7 @@ def execute(config: PipelineConfig, settings: Settings) -> dict[str, Any]:
     from flows.pipeline import run_pipeline
     from tasks.progress import subscribed
     from tasks.stages import preload
-    from tasks.tracking import warm_up
+    from tasks.tracker import warm_up
 
     imports = warm_up(settings)
     if not (settings.home / "artefacts").exists():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks import history, tracking
+from tasks import history, tracker, tracking
 from tasks.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,7 +83,7 @@ def test_an_absent_tracker_warns_once_and_stops_nothing(
         with tracking.run_scope("stage", "pretrain", pipeline="demo", settings=away, parent=parent) as child:
             assert not child
     assert not parent
-    warnings = [record for record in caplog.records if record.name == "tasks.tracking"]
+    warnings = [record for record in caplog.records if record.name == "tasks.tracker"]
     assert len(warnings) == 1
 
 
@@ -115,7 +115,7 @@ def _doomed(home: Path, how: str) -> str:
 def test_a_killed_process_leaves_a_running_run_that_the_next_start_ends(settings: Settings) -> None:
     with tracking.run_scope("pipeline", "alive", pipeline="demo", settings=settings) as alive:
         doomed = _doomed(settings.home, "SIGKILL")
-        client = tracking.client_for(settings.tracking_uri())
+        client = tracker.client_for(settings.tracking_uri())
         assert client.get_run(doomed).info.status == "RUNNING"
         assert history.stale_runs(settings) == [doomed]
         assert tracking.reconcile_stale_runs(settings) == [doomed]
@@ -126,7 +126,7 @@ def test_a_killed_process_leaves_a_running_run_that_the_next_start_ends(settings
 
 def test_a_run_left_open_at_exit_is_killed(settings: Settings) -> None:
     forgotten = _doomed(settings.home, "none")
-    assert tracking.client_for(settings.tracking_uri()).get_run(forgotten).info.status == "KILLED"
+    assert tracker.client_for(settings.tracking_uri()).get_run(forgotten).info.status == "KILLED"
 
 
 def test_two_first_uses_at_once_make_one_database(settings: Settings) -> None:
