@@ -21,6 +21,6 @@ def ingest(config: IngestionConfig) -> RawCorpus:
         inputs={},
         config=config,
         outside=source_fingerprint(config),
-        build=lambda _, out, __: ingest_corpus(config, out_dir=out),
+        build=lambda _, out, work: ingest_corpus(config, out_dir=out, work_dir=work),
         restricted=True,
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from components.core.config import StageConfig
+from components.core.hashing import digest_value
 from components.ingestion.embedded.config import EmbeddedCorpusConfig
 
 FieldName = Literal["id", "text", "lang", "label", "group", "user", "timestamp"]
@@ -27,7 +28,7 @@ class SourceConfig(StageConfig):
 
     path: str = Field(
         min_length=1,
-        description="File, folder, glob, .zip, .tar, .tar.gz, hf://owner/name[:config][#split] or -.",
+        description="File, folder, glob, .zip, .tar, .tar.gz, s3://bucket/key, hf://owner/name[:config][#split] or -.",
     )
     format: Literal["auto"] | Format = Field(
         default="auto", description="auto: by suffix, and WikiExtractor by its first bytes."
@@ -80,7 +81,7 @@ class IngestionConfig(StageConfig):
         description="A longer line or record is quarantined, never held in memory.",
     )
     max_quarantined_share: float = Field(
-        default=0.05, ge=0, le=1, description="Broken share of the records read above which ingestion stops."
+        default=0.05, ge=0, le=1, description="Broken share of the records, or files, above which ingestion stops."
     )
     label_map: dict[_Text, str] | None = Field(
         default=None,
@@ -90,6 +91,9 @@ class IngestionConfig(StageConfig):
     min_document_characters: int = Field(default=1, ge=1, description="Shorter ones (stubs) are left out and counted.")
     max_document_characters: int | None = Field(
         default=None, ge=200, description="Longer ones are cut at paragraph ends into id#0, id#1, …"
+    )
+    workers: int = Field(
+        default=1, ge=1, le=256, description="Processes that read; changes no byte of the corpus, nor its digest."
     )
     seed: int = Field(default=0, ge=0, description="Seed of the embedded generator.")
     embedded: EmbeddedCorpusConfig | None = Field(default=None, description="The embedded generator's settings.")
@@ -102,6 +106,10 @@ class IngestionConfig(StageConfig):
         if named and self.embedded is None:
             raise ValueError("sources names `embedded`, so the key `embedded` must hold the generator's settings")
         return self
+
+    def digest(self) -> str:
+        """Digest of the resolved values but ``workers``."""
+        return digest_value(self.model_dump(mode="json", exclude={"workers"}))
 
     def source_configs(self) -> tuple[SourceConfig, ...]:
         """Every source as an object with the corpus-wide settings filled in."""

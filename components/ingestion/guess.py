@@ -20,10 +20,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from components.core.errors import ContractError
 from components.ingestion.config import FieldName, SourceConfig
-from components.ingestion.formats import ReadLimits, read_jsonl
+from components.ingestion.formats import read_jsonl
 from components.ingestion.languages import detect_language
+from components.ingestion.reading import ReadLimits
 from components.ingestion.records import QuarantineReason
-from components.ingestion.sources import HUB_PREFIX, open_files
+from components.ingestion.sources import HUB_PREFIX, UnreadableFile, open_files
 
 SAMPLE_ROWS = 5_000
 _LANGUAGE_ROWS = 1_000
@@ -251,12 +252,14 @@ def _rows(path: str) -> Iterator[dict[str, str]]:
     if path.startswith(HUB_PREFIX):
         raise ContractError(f"{path}: give a file to look at; hub data sets are named in finetuning.sources")
     for file in open_files(SourceConfig(path=path)):
+        if isinstance(file, UnreadableFile):
+            raise file.error
         if file.format == "jsonl":
             yield from _json_rows(file.stream, file.name)
         elif file.format in {"csv", "tsv"}:
             yield from _table_rows(file.stream, "\t" if file.format == "tsv" else None)
         elif file.format == "parquet":
-            yield from _parquet_rows(file.name)
+            yield from _parquet_rows(path)
         else:
             raise ContractError(f"{file.name}: a {file.format} file has no columns; task data needs .jsonl, .csv or "
                                 ".parquet with a label a record")  # fmt: skip

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.core.errors import ConfigError, ContractError, InfrastructureError
+from components.core.errors import ConfigError, InfrastructureError
 from components.ingestion.config import SplitName
-from components.ingestion.formats import ReadLimits, Row, check_columns
+from components.ingestion.reading import ReadLimits, Row, check_columns
+from components.ingestion.records import FileError
 from components.ingestion.sources import HUB_PREFIX
 
 _OUR_SPLITS: dict[str, SplitName] = {
@@ -54,7 +55,7 @@ def read_hub(limits: ReadLimits) -> Iterator[Row]:
     """Rows of a data set, class labels as their names, one split after the other.
 
     Raises: ConfigError if there is no such data set, configuration or split; InfrastructureError if the hub cannot
-    be reached; ContractError if the text column is missing or the data cannot be read.
+    be reached; FileError if the text column is missing or the data cannot be read.
     """
     address = parse_address(limits.source.path)
     parts = _load(address)
@@ -102,9 +103,7 @@ def _iterate(part: Any, name: str) -> Iterator[dict[str, Any]]:
         try:
             row = next(rows, None)
         except (datasets.exceptions.DatasetsError, ValueError, TypeError) as error:
-            raise ContractError(
-                f"{name}: cannot be read as one table ({type(error).__name__}); check its files"
-            ) from error
+            raise FileError(f"{name}: cannot be read as one table ({type(error).__name__}); check its files") from error
         except OSError as error:
             raise InfrastructureError(f"{name}: reading failed ({type(error).__name__}); try again") from error
         if row is None:

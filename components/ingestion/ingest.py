@@ -1,55 +1,51 @@
-"""The stage: sources in, a corpus folder out, with ``quarantine.jsonl`` and ``report.json`` beside its shards."""
+"""The stage: sources in, a corpus folder out, with ``quarantine.jsonl`` and ``report.json`` beside its shards.
+
+In three steps: the sources are cut into units (``units``); each unit is read, by as many processes as there are
+(``read_unit``), into a working folder that outlives a kill, so that another run reads the unfinished ones only; the
+units' chunks become the corpus's shards, in order, where ids that repeat are told apart. Memory is bounded by a shard
+and by the longest record, and the bytes do not depend on the number of processes.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
-from pydantic import BaseModel
+import numpy as np
 
-from components.core.corpus import LANGUAGES, Record, write_records
 from components.core.errors import ConfigError, ContractError
 from components.core.hashing import canonical_json, digest_file, digest_value
-from components.core.jsonfiles import write_json
+from components.core.jsonfiles import read_jsonl, write_json
+from components.core.remote import is_remote
+from components.core.repeats import count_earlier
+from components.core.shard_pool import run_shards
 from components.core.store import StageReport
 from components.ingestion.config import EMBEDDED, IngestionConfig
 from components.ingestion.hub import hub_revision, parse_address
-from components.ingestion.languages import detect_language
-from components.ingestion.readers import read_documents
-from components.ingestion.records import UNBROKEN, IdentifierRegistry, Quarantined
+from components.ingestion.merge import write_shard
+from components.ingestion.read_unit import QUARANTINE, UnitCounts, UnitJob, chunk_path, digests_path, read_unit
+from components.ingestion.report import Tally
 from components.ingestion.sources import HUB_PREFIX, STDIN, list_files
-
-_MAX_LABELS_NAMED = 100
+from components.ingestion.units import UNIT_BYTES, Unit, plan_units
 
 logger = logging.getLogger(__name__)
 
 
-class SourceCounts(BaseModel):
-    """What came out of one source."""
-
-    source: str
-    kept: int = 0
-    quarantined: int = 0
-    reasons: dict[str, int] = {}
-
-
-class IngestionReport(BaseModel):
-    """Counts only: ``kept + quarantined = read``. Languages other than English and Chinese are ``unknown``."""
-
-    read: int
-    kept: int
-    quarantined: int
-    reasons: dict[str, int]
-    languages: dict[str, int]
-    labels: dict[str, int]
-    sources: list[SourceCounts]
-
-
-def ingest_corpus(config: IngestionConfig, *, out_dir: Path) -> StageReport:
+def ingest_corpus(
+    config: IngestionConfig, *, out_dir: Path, work_dir: Path | None = None, unit_bytes: int = UNIT_BYTES
+) -> StageReport:
     """Read every source into one corpus; records without a language get the detected one if it is configured.
+
+    Args:
+        config: Sources and limits; ``workers`` processes read.
+        out_dir: The corpus folder.
+        work_dir: Where finished units wait; a second call with the same folder, sources and settings goes on from
+            them. It holds records as they were read, so only its owner may look into it. None: a temporary one.
+        unit_bytes: About how much of the sources one unit is; decides where shards end.
 
     Raises: ConfigError for a missing path; ContractError if nothing could be kept, if more than
     ``max_quarantined_share`` was broken, or if a configured language has no record.
@@ -58,18 +54,31 @@ def ingest_corpus(config: IngestionConfig, *, out_dir: Path) -> StageReport:
         from components.ingestion.embedded import write_embedded_corpus
 
         return write_embedded_corpus(config.embedded, config.purpose, out_dir)
-    with (out_dir / "quarantine.jsonl").open("w", encoding="utf-8") as quarantine:
-        ingestion = _Ingestion(config, quarantine)
-        rows = write_records(ingestion.records(), out_dir)
-    ingestion.check()
-    report = ingestion.report()
+    out_dir.mkdir(parents=True, exist_ok=True)
+    units = plan_units(config, unit_bytes=unit_bytes)
+    with _working_folder(work_dir) as work:
+        counts = _read_units(config, units, work)
+        tally = Tally(config)
+        before = list(_lines_before(units, counts))
+        for unit, lines in zip(counts, before, strict=True):
+            tally.add(unit, lines)
+        try:
+            tally.check()
+        except ContractError:
+            shutil.rmtree(work, ignore_errors=True)  # other data or settings are needed, so nobody goes on from here
+            raise
+        _write_quarantine(work, before, out_dir)
+        _write_shards(work, counts, out_dir)
+    report = tally.report()
     write_json(report, out_dir / "report.json")
     logger.info("ingested %d records, quarantined %d", report.kept, report.quarantined)
-    return StageReport(rows=rows, summary=report.model_dump(exclude={"sources"}))
+    if report.unreadable_files:
+        logger.warning("%d of %d files could not be read to their end", report.unreadable_files, report.files)
+    return StageReport(rows=report.kept, summary=report.model_dump(exclude={"sources"}))
 
 
 def source_fingerprint(config: IngestionConfig) -> dict[str, str]:
-    """What decides the sources' content: a digest a file, a hub revision, the generator's settings.
+    """What decides the sources' content: a digest a file, S3's tag an object, a hub revision, the generator's settings.
 
     Raises: ConfigError for a missing path, and for stdin, which cannot be read twice.
     """
@@ -83,7 +92,11 @@ def source_fingerprint(config: IngestionConfig) -> dict[str, str]:
             raise ConfigError("ingestion.sources: - (stdin) cannot be read twice; save it as a .jsonl file")
         else:
             source = next(source for source in config.source_configs() if source.path == path)
-            fingerprint |= {str(file): digest_file(file) for file in list_files(source)}
+            for file in list_files(source):
+                if is_remote(file.path):
+                    fingerprint[file.path] = f"{file.version} {file.size}"
+                else:
+                    fingerprint[file.path] = "left out" if file.leaves_root else digest_file(Path(file.path))
     return fingerprint
 
 
@@ -99,88 +112,56 @@ def _hub_fingerprint(path: str) -> dict[str, str]:
     return {str(file): digest_file(file) for file in files if file.is_file()}
 
 
-class _Ingestion:
-    """One pass over the sources, counting."""
+@contextmanager
+def _working_folder(work_dir: Path | None) -> Iterator[Path]:
+    if work_dir is None:
+        with tempfile.TemporaryDirectory(prefix="touchstone-ingest-") as folder:
+            yield Path(folder)
+        return
+    folder_of_units = work_dir / "units"
+    folder_of_units.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder_of_units.chmod(0o700)
+    yield folder_of_units
+    shutil.rmtree(folder_of_units, ignore_errors=True)
 
-    def __init__(self, config: IngestionConfig, quarantine: TextIO) -> None:
-        self._config = config
-        self._quarantine = quarantine
-        self._languages: Counter[str] = Counter()
-        self._labels: Counter[str] = Counter()
-        self._reasons: Counter[str] = Counter()
-        self._sources: list[SourceCounts] = []
-        self._first_broken: Quarantined | None = None
-        self._kept = 0
 
-    def records(self) -> Iterator[Record]:
-        """The kept records; quarantined ones are written on the way."""
-        identifiers = IdentifierRegistry()
-        limit = self._config.max_record_bytes
-        for source in self._config.source_configs():
-            counts = SourceCounts(source=source.path)
-            self._sources.append(counts)
-            for item in read_documents([source], max_record_bytes=limit, identifiers=identifiers):
-                if isinstance(item, Quarantined):
-                    self._put_aside(item, counts)
-                    continue
-                self._settle(item)
-                counts.kept += 1
-                self._kept += 1
-                yield item
-                if self._kept == self._config.max_records:
-                    return
+def _read_units(config: IngestionConfig, units: Sequence[Unit], work: Path) -> list[UnitCounts]:
+    jobs = [UnitJob(config, unit, work / f"unit-{number:06d}") for number, unit in enumerate(units)]
+    counts: dict[int, UnitCounts] = {}
+    workers = 1 if STDIN in _paths(config) else config.workers
+    for done, (number, found) in enumerate(run_shards(read_unit, jobs, workers=workers), start=1):
+        counts[number] = found
+        if len(jobs) > 1:
+            logger.info("ingest: %d of %d shards read", done, len(jobs))
+    return [counts[number] for number in range(len(jobs))]
 
-    def _put_aside(self, item: Quarantined, counts: SourceCounts) -> None:
-        counts.quarantined += 1
-        counts.reasons[item.reason.value] = counts.reasons.get(item.reason.value, 0) + 1
-        self._reasons[item.reason.value] += 1
-        if self._first_broken is None and item.reason not in UNBROKEN:
-            self._first_broken = item
-        self._quarantine.write(canonical_json(item.as_row()) + "\n")
 
-    def _settle(self, record: Record) -> None:
-        """Give the record a language where it can be told, and count it."""
-        if "lang" not in record:
-            detected, _ = detect_language(record["text"])
-            if detected in self._config.languages:
-                record["lang"] = detected
-        lang = record.get("lang")
-        self._languages[lang if lang in LANGUAGES else "unknown"] += 1
-        if "label" in record and len(self._labels) <= _MAX_LABELS_NAMED:
-            self._labels[record["label"]] += 1
+def _lines_before(units: Sequence[Unit], counts: Sequence[UnitCounts]) -> Iterator[int]:
+    """For each unit, the lines that stand before it in a file that an earlier unit began."""
+    lines = 0
+    for unit, found in zip(units, counts, strict=True):
+        lines = lines if unit.continues_file else 0
+        yield lines
+        lines += found.lines
 
-    def check(self) -> None:
-        """Raises ContractError if the corpus is not what the config promises."""
-        config, names = self._config, ", ".join(_paths(self._config))
-        read = self._kept + self._reasons.total()
-        if not read:
-            raise ContractError(f"{names}: no record at all, the corpus is empty; check ingestion.sources")
-        broken = Counter({reason: count for reason, count in self._reasons.items() if reason not in UNBROKEN})
-        if (first := self._first_broken) and (not self._kept or broken.total() > config.max_quarantined_share * read):
-            counts = ", ".join(f"{reason} {count}" for reason, count in broken.most_common())
-            raise ContractError(
-                f"{first.source}, line {first.line}: {first.reason.value}; {broken.total()} of {read} records "
-                f"are broken ({counts}), more than ingestion.max_quarantined_share {config.max_quarantined_share}; "
-                "mend the file or raise the share"
-            )
-        if not self._kept:
-            raise ContractError(f"{names}: every document is shorter than ingestion.min_document_characters; lower it")
-        if missing := [lang for lang in config.languages if not self._languages[lang]]:
-            found = ", ".join(f"{lang} {count}" for lang, count in sorted(self._languages.items()))
-            raise ContractError(
-                f"{names}: no record in {' or '.join(missing)} (found: {found}), though ingestion.languages is "
-                f"{', '.join(config.languages)}; add a source in that language or take it off the list"
-            )
 
-    def report(self) -> IngestionReport:
-        """Counts of the pass."""
-        return IngestionReport(
-            read=self._kept + self._reasons.total(),
-            kept=self._kept,
-            quarantined=self._reasons.total(),
-            reasons=dict(sorted(self._reasons.items())),
-            languages=dict(sorted(self._languages.items())),
-            # A column of free text mistaken for labels would carry personal data into the report.
-            labels=dict(sorted(self._labels.items())) if len(self._labels) <= _MAX_LABELS_NAMED else {},
-            sources=self._sources,
-        )
+def _write_quarantine(work: Path, lines_before: Sequence[int], out_dir: Path) -> None:
+    with (out_dir / QUARANTINE).open("w", encoding="utf-8") as handle:
+        for number, lines in enumerate(lines_before):
+            for row in read_jsonl(work / f"unit-{number:06d}" / QUARANTINE):
+                handle.write(canonical_json({**row, "line": row["line"] + lines}) + "\n")
+
+
+def _write_shards(work: Path, counts: Sequence[UnitCounts], out_dir: Path) -> None:
+    """Chunks in order as ``part-00000.jsonl``, …; a corpus without records has one empty shard."""
+    chunks = [
+        (work / f"unit-{number:06d}", chunk) for number, unit in enumerate(counts) for chunk in range(len(unit.chunks))
+    ]
+    numbered = b"".join(bytes.fromhex(digest) for unit in counts for digest in unit.numbered)
+    taken = np.unique(np.frombuffer(numbered, dtype="<u8"))
+    scratch = work / "before.bin"
+    earlier = count_earlier([digests_path(folder, chunk) for folder, chunk in chunks], scratch)
+    for number, ((folder, chunk), counted) in enumerate(zip(chunks, earlier, strict=True)):
+        write_shard(chunk_path(folder, chunk), out_dir / f"part-{number:05d}.jsonl", counted, taken)
+    if not chunks:
+        (out_dir / "part-00000.jsonl").touch()

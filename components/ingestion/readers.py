@@ -1,6 +1,7 @@
 """Every input form in, records or quarantined lines out, in a stable order and in bounded memory.
 
-kept + quarantined = read: whatever a reader takes for a record comes out as one or the other.
+kept + quarantined = read: whatever a reader takes for a record comes out as one or the other. A file that cannot be
+read, or read on, comes out as one quarantined entry, and the next file follows.
 """
 
 from __future__ import annotations
@@ -9,17 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from components.core.corpus import Record
 from components.core.errors import ContractError
+from components.core.remote import is_remote
+from components.ingestion.columnar import read_parquet_file
 from components.ingestion.config import FieldName, SourceConfig
-from components.ingestion.formats import ReadLimits, Row, read_parquet_path, read_stream
+from components.ingestion.formats import read_stream
 from components.ingestion.hub import read_hub
-from components.ingestion.records import (
-    IdentifierRegistry,
-    Quarantined,
-    QuarantineReason,
-    RecordBuilder,
-    cut_document,
-)
-from components.ingestion.sources import ARCHIVE_SEPARATOR, HUB_PREFIX, open_files
+from components.ingestion.identifiers import IdentifierRegistry, base_identifier
+from components.ingestion.reading import ReadLimits, Row, printable
+from components.ingestion.records import FileError, Quarantined, QuarantineReason, RecordBuilder, cut_document
+from components.ingestion.sources import HUB_PREFIX, Piece, SourceFile, UnreadableFile, open_files
 
 _DEFAULT_MAX_RECORD_BYTES = 1_000_000
 _MAX_KEYS_NAMED = 20
@@ -36,97 +35,151 @@ def read_documents(
     columns: Mapping[FieldName, str] | None = None,
     max_record_bytes: int = _DEFAULT_MAX_RECORD_BYTES,
     keep_unknown_columns: bool = False,
-    identifiers: IdentifierRegistry | None = None,
 ) -> Iterator[Record | Quarantined]:
     """Records of all sources, one after the other, each with an id that no other has.
 
-    ``identifiers`` carries the ids given so far from one call to the next.
-
-    Raises: ConfigError for a path or data set that does not exist; ContractError for a file that cannot be read as
-    what it claims to be, and where no record of a source has the text column.
+    Raises: ConfigError for a path or data set that does not exist; ContractError for a source of which nothing could
+    be read because of its form, and where no record of a source has the text column.
     """
-    registry = IdentifierRegistry() if identifiers is None else identifiers
+    registry = IdentifierRegistry()
     for source in sources:
         config = SourceConfig(path=source) if isinstance(source, str) else source
         if config.columns is None and columns is not None:
             config = config.model_copy(update={"columns": dict(columns)})
-        yield from _read_source(config, registry, max_record_bytes, keep_unknown_columns=keep_unknown_columns)
+        problems = Problems()
+        reader = SourceReader(config, max_record_bytes, keep_unknown_columns=keep_unknown_columns)
+        for item in reader.read(problems):
+            yield item if isinstance(item, Quarantined) else {**item, "id": registry.assign(item["id"])}
+        problems.check()
 
 
-def _read_source(
-    source: SourceConfig, identifiers: IdentifierRegistry, max_record_bytes: int, *, keep_unknown_columns: bool
-) -> Iterator[Record | Quarantined]:
-    builder = RecordBuilder(source, max_record_bytes=max_record_bytes, keep_unknown_columns=keep_unknown_columns)
-    kept, keys = 0, KeysSeen(source.path, builder.columns["text"])
-    for name, (line, row), from_wiki in _rows(source, builder.columns, max_record_bytes, keep_unknown_columns):
-        built = row if isinstance(row, QuarantineReason) else builder.build(row, blank_is_stub=from_wiki)
-        keys.note(name, line, row, built)
-        if isinstance(built, QuarantineReason):
-            yield Quarantined(source=name, line=line, reason=built)
-            continue
-        for record in _pieces(built, identifiers, source):
-            yield record
-            kept += 1
-            if kept == source.max_records:
-                return
-    keys.check()
+class Problems:
+    """What to tell if a source turns out to have nothing to read: why its files, and its first record, were no use.
 
+    Names of files and columns only, nothing of a row.
+    """
 
-def _rows(
-    source: SourceConfig, columns: Mapping[str, str], max_record_bytes: int, keep_unknown_columns: bool
-) -> Iterator[tuple[str, Row, bool]]:
-    """Each row with the file it stands in, and whether that is a WikiExtractor file, where blank means a stub."""
+    def __init__(self) -> None:
+        self.kept = 0
+        self.has_text = False
+        self.without_text = ""
+        self.file_error = ""
 
-    def limits(name: str) -> ReadLimits:
-        return ReadLimits(name, source, columns, max_record_bytes, keep_unknown_columns)
+    def add(self, kept: int, *, has_text: bool, without_text: str, file_error: str) -> None:
+        """Take in what a later part of the same source found."""
+        self.kept += kept
+        self.has_text = self.has_text or has_text
+        self.without_text = self.without_text or without_text
+        self.file_error = self.file_error or file_error
 
-    if source.path.startswith(HUB_PREFIX):
-        for row in read_hub(limits(source.path)):
-            yield source.path, row, False
-        return
-    for file in open_files(source):
-        in_archive = ARCHIVE_SEPARATOR in file.name
-        if file.format == "parquet" and not in_archive:
-            rows = read_parquet_path(file.name, limits(file.name))
-        else:
-            rows = read_stream(file.stream, file.format, limits(file.name))
-        for row in rows:
-            yield file.name, row, file.format == "wikiextractor"
-
-
-def _pieces(record: Record, identifiers: IdentifierRegistry, source: SourceConfig) -> Iterator[Record]:
-    """The record, or its pieces ``id#0``, ``id#1``, … where it is longer than a document may be."""
-    limit = source.max_document_characters
-    identifier = identifiers.assign(record)
-    if limit is None or len(record["text"]) <= limit:
-        yield {**record, "id": identifier}
-        return
-    for index, piece in enumerate(cut_document(record["text"], limit)):
-        part = {**record, "id": f"{identifier}#{index}", "text": piece}
-        yield {**part, "id": identifiers.assign(part)}
-
-
-class KeysSeen:
-    """Remembers the first record without the text column, to say which columns there are if none has it."""
-
-    def __init__(self, path: str, text_column: str) -> None:
-        self._path, self._text_column = path, text_column
-        self._with_text = False
-        self._first: tuple[str, int, list[str]] | None = None
-
-    def note(self, name: str, line: int, row: object, built: Record | QuarantineReason) -> None:
+    def note(self, name: str, line: int, row: object, built: Record | QuarantineReason, text_column: str) -> None:
         """Take notice of one row and what became of it."""
         if built is not QuarantineReason.NO_TEXT:
-            self._with_text = self._with_text or not isinstance(row, QuarantineReason)
-        elif self._first is None and isinstance(row, Mapping):
-            self._first = (name, line, [str(key)[:60] for key in list(row)[:_MAX_KEYS_NAMED]])
+            self.has_text = self.has_text or not isinstance(row, QuarantineReason)
+        elif not self.without_text and isinstance(row, Mapping):
+            keys = ", ".join(printable(str(key)) for key in list(row)[:_MAX_KEYS_NAMED])
+            self.without_text = (
+                f"{name}, line {line}: no record has the text column {text_column!r}; the columns are "
+                f"{keys or 'none'}; name the right one in ingestion.columns.text"
+            )
 
     def check(self) -> None:
-        """Raises ContractError if there were records and none had the text column."""
-        if self._first is None or self._with_text:
-            return
-        name, line, keys = self._first
-        raise ContractError(
-            f"{name}, line {line}: no record has the text column {self._text_column!r}; the columns are "
-            f"{', '.join(keys) or 'none'}; name the right one in ingestion.columns.text"
+        """Raises ContractError if nothing was kept because no file could be read, or no record had the text column."""
+        if self.without_text and not self.has_text:
+            raise ContractError(self.without_text)
+        if self.file_error and not self.kept:
+            raise ContractError(self.file_error)
+
+
+class SourceReader:
+    """Reads one source, whole or by pieces; the ids are the records' own and may repeat.
+
+    ``files`` counts the files (members, pieces) that were opened or could not be; ``lines_passed`` the lines of pieces.
+    """
+
+    def __init__(self, source: SourceConfig, max_record_bytes: int, *, keep_unknown_columns: bool = False) -> None:
+        """``keep_unknown_columns`` carries columns that are none of ours along."""
+        self._source = source
+        self._max_record_bytes = max_record_bytes
+        self._keep_unknown = keep_unknown_columns
+        self._builder = RecordBuilder(
+            source, max_record_bytes=max_record_bytes, keep_unknown_columns=keep_unknown_columns
         )
+        self.files = 0
+        self.lines_passed = 0
+
+    def read(self, problems: Problems, pieces: Iterable[Piece] | None = None) -> Iterator[Record | Quarantined]:
+        """Records and quarantined lines; at most ``max_records`` of the source's setting."""
+        if self._source.path.startswith(HUB_PREFIX):
+            yield from self._limited(self._rows(self._source.path, read_hub(self._limits(self._source.path)), problems))
+            return
+        yield from self._limited(self._files(problems, pieces))
+
+    def _limited(self, items: Iterator[Record | Quarantined]) -> Iterator[Record | Quarantined]:
+        kept = 0
+        for item in items:
+            yield item
+            kept += not isinstance(item, Quarantined)
+            if kept == self._source.max_records:
+                return
+
+    def _files(self, problems: Problems, pieces: Iterable[Piece] | None) -> Iterator[Record | Quarantined]:
+        for file in open_files(self._source, pieces):
+            self.files += 1
+            if isinstance(file, UnreadableFile):
+                yield _put_aside(file.error, file.name, 0, problems)
+            else:
+                rows = self._open(file)
+                yield from self._rows(file.name, rows, problems, from_wiki=file.format == "wikiextractor")
+                self.lines_passed += file.window.lines_passed if file.window else 0
+
+    def _open(self, file: SourceFile) -> Iterator[Row]:
+        limits, piece = self._limits(file.name), file.piece
+        if file.format != "parquet" or piece is None:
+            return read_stream(file.stream, file.format, limits, at_start=piece is None or piece.start == 0)
+        return read_stored_parquet(piece, limits)
+
+    def _limits(self, name: str) -> ReadLimits:
+        return ReadLimits(name, self._source, self._builder.columns, self._max_record_bytes, self._keep_unknown)
+
+    def _rows(
+        self, name: str, rows: Iterator[Row], problems: Problems, *, from_wiki: bool = False
+    ) -> Iterator[Record | Quarantined]:
+        """Records of one file; what it is to be read as stops where it is damaged."""
+        line = 0
+        try:
+            for line, row in rows:
+                built = row if isinstance(row, QuarantineReason) else self._builder.build(row, blank_is_stub=from_wiki)
+                problems.note(name, line, row, built, self._builder.columns["text"])
+                if isinstance(built, QuarantineReason):
+                    yield Quarantined(source=name, line=line, reason=built)
+                    continue
+                for record in self._pieces(built):
+                    problems.kept += 1
+                    yield record
+        except FileError as error:
+            yield _put_aside(error, name, line + 1, problems)
+
+    def _pieces(self, record: Record) -> Iterator[Record]:
+        """The record, or its pieces ``id#0``, ``id#1``, … where it is longer than a document may be."""
+        limit = self._source.max_document_characters
+        identifier = base_identifier(record)
+        if limit is None or len(record["text"]) <= limit:
+            yield {**record, "id": identifier}
+            return
+        for index, piece in enumerate(cut_document(record["text"], limit)):
+            yield {**record, "id": f"{identifier}#{index}", "text": piece}
+
+
+def read_stored_parquet(piece: Piece, limits: ReadLimits) -> Iterator[Row]:
+    """Rows of a Parquet file that need not fit in memory."""
+    if is_remote(piece.file.path):
+        with piece.file.open() as stream:
+            yield from read_parquet_file(stream, limits, piece.start, piece.stop)
+        return
+    yield from read_parquet_file(piece.file.path, limits, piece.start, piece.stop)
+
+
+def _put_aside(error: FileError, name: str, line: int, problems: Problems) -> Quarantined:
+    problems.file_error = problems.file_error or str(error)
+    return Quarantined(source=name, line=line, reason=error.reason)

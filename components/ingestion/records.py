@@ -6,16 +6,19 @@ A record holds ``id``, ``text`` and, where the source has them, ``lang`` (``en``
 
 from __future__ import annotations
 
-import hashlib
+import base64
 import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, time, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from components.core.corpus import Record
+from components.core.errors import ContractError
 from components.ingestion.config import FIELD_NAMES, SourceConfig
 
 
@@ -34,17 +37,51 @@ class QuarantineReason(StrEnum):
     TEXT_NOT_STRING = "text_not_string"
     EMPTY = "empty"
     TOO_LONG = "too_long"
+    TOO_DEEP = "too_deep"
+    BAD_VALUE = "bad_value"
     UNKNOWN_LABEL = "unknown_label"
     TOO_SHORT = "too_short"
+    UNREADABLE_FILE = "unreadable_file"
+    OTHER_SCHEMA = "other_schema"
+    TOO_LARGE_UNPACKED = "too_large_unpacked"
+    OUTSIDE_ROOT = "outside_root"
 
 
 # What a setting asked to leave out is not broken and does not count against ingestion.max_quarantined_share.
 UNBROKEN = frozenset({QuarantineReason.TOO_SHORT})
 
+# Whole files (or the rest of one) rather than records; a folder goes on with its next file.
+FILE_REASONS = frozenset(
+    {
+        QuarantineReason.UNREADABLE_FILE,
+        QuarantineReason.OTHER_SCHEMA,
+        QuarantineReason.TOO_LARGE_UNPACKED,
+        QuarantineReason.OUTSIDE_ROOT,
+    }
+)
+
+
+class FileError(ContractError):
+    """A file that cannot be read, or read on, as what it claims to be.
+
+    The message names the file and the next step; ``reason`` is what its entry in the quarantine says.
+    """
+
+    def __init__(self, message: str, reason: QuarantineReason = QuarantineReason.UNREADABLE_FILE) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[FileError], tuple[str, QuarantineReason]]:
+        """Both arguments travel between processes."""
+        return FileError, (str(self), self.reason)
+
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """A record that was read and not kept. ``line`` counts from 1: lines of text, rows of a table. Never any text."""
+    """A record that was read and not kept. ``line`` counts from 1: lines of text, rows of a table. Never any text.
+
+    Line 0 stands for a file of which nothing was read.
+    """
 
     source: str
     line: int
@@ -55,7 +92,6 @@ class Quarantined:
         return {"source": self.source, "line": self.line, "reason": self.reason.value}
 
 
-MAX_ID_CHARACTERS = 200
 _LANGUAGE_NAMES = {
     **dict.fromkeys(["en", "eng", "english"], "en"),
     **dict.fromkeys(["zh", "zho", "chi", "cmn", "chinese", "中文"], "zh"),
@@ -100,7 +136,12 @@ class RecordBuilder:
         text = row.get(self.columns["text"])
         if (reason := self._check_text(text, blank_is_stub=blank_is_stub)) is not None:
             return reason
-        record: Record = self._unknown_columns(row) if self._keep_unknown else {}
+        record: Record = {}
+        if self._keep_unknown:
+            try:
+                record = self._unknown_columns(row)
+            except _NotStorableError as error:
+                return error.reason
         for name in FIELD_NAMES:
             if name != "text" and (value := as_text(row.get(self.columns[name]))) is not None:
                 record[name] = value
@@ -131,51 +172,68 @@ class RecordBuilder:
             if record["label"] not in self._source.label_map:
                 return QuarantineReason.UNKNOWN_LABEL
             record["label"] = self._source.label_map[record["label"]]
-        if any(_has_lone_surrogate(value) for value in record.values() if isinstance(value, str)):
-            return QuarantineReason.LONE_SURROGATE
+        for name in _ALL_FIELDS:
+            if (value := record.get(name)) is not None and (reason := _check_string(value)) is not None:
+                return reason
         return None
 
     def _unknown_columns(self, row: Mapping[str, Any]) -> Record:
         known = set(self.columns.values())
-        return {key: value for key, value in row.items() if key not in known and isinstance(key, str)}
+        return {_as_storable(key): _as_storable(row[key]) for key in row if key not in known and isinstance(key, str)}
 
 
-def _has_lone_surrogate(text: str) -> bool:
+_ALL_FIELDS = (*FIELD_NAMES, "split")
+_MAX_DEPTH = 64
+
+
+class _NotStorableError(Exception):
+    def __init__(self, reason: QuarantineReason) -> None:
+        self.reason = reason
+
+
+def _as_storable(value: Any, depth: int = 0) -> Any:
+    """A foreign value as JSON can hold it: no NaN, dates in ISO 8601, bytes in base64, anything stranger as null.
+
+    Raises: _NotStorableError for a string that cannot be written, or nesting beyond ``_MAX_DEPTH``.
+    """
+    if isinstance(value, (Mapping, list, tuple)):
+        if depth == _MAX_DEPTH:
+            raise _NotStorableError(QuarantineReason.TOO_DEEP)
+        if isinstance(value, Mapping):
+            return {_as_storable(str(key)): _as_storable(item, depth + 1) for key, item in value.items()}
+        return [_as_storable(item, depth + 1) for item in value]
+    if isinstance(value, str) and (reason := _check_string(value)) is not None:
+        raise _NotStorableError(reason)
+    return _scalar_as_storable(value)
+
+
+def _scalar_as_storable(value: Any) -> Any:
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    return str(value) if isinstance(value, (Decimal, UUID, timedelta)) else None
+
+
+def _check_string(text: str) -> QuarantineReason | None:
+    """Why a string cannot be kept: NULs end strings in half the tools that follow, lone surrogates in none begin."""
+    if "\0" in text:
+        return QuarantineReason.NUL_BYTES
     if text.isascii():
-        return False
+        return None
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        return True
-    return False
+        return QuarantineReason.LONE_SURROGATE
+    return None
 
 
 def _utf8_length(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
-
-
-class IdentifierRegistry:
-    """Gives every record an id that no other record of the corpus has.
-
-    A given id is kept where it is new; a repeated one gets ``~2``, ``~3``, …. Without one, the id is made from the
-    text's digest and its position among equal texts, so it survives reordering and growth of the corpus.
-    """
-
-    def __init__(self) -> None:
-        self._seen: set[str] = set()
-        self._repeats: dict[str, int] = {}
-
-    def assign(self, record: Record) -> str:
-        """The record's unique id."""
-        given = record.get("id")
-        if given is None or len(given) > MAX_ID_CHARACTERS:
-            given = hashlib.sha256((given or record["text"]).encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        identifier = given
-        while identifier in self._seen:
-            self._repeats[given] = self._repeats.get(given, 1) + 1
-            identifier = f"{given}~{self._repeats[given]}"
-        self._seen.add(identifier)
-        return identifier
 
 
 def cut_document(text: str, max_characters: int) -> Iterator[str]:
@@ -183,15 +241,19 @@ def cut_document(text: str, max_characters: int) -> Iterator[str]:
 
     Joining the pieces loses white space only.
     """
-    piece = ""
+    piece: list[str] = []
+    size = 0
     for part, joiner in _parts(text, max_characters):
-        if piece and len(piece) + len(joiner) + len(part) > max_characters:
-            yield piece
-            piece = part
-        else:
-            piece = piece + joiner + part if piece else part
+        if piece and size + len(joiner) + len(part) > max_characters:
+            yield "".join(piece)
+            piece, size = [], 0
+        if piece:
+            piece.append(joiner)
+            size += len(joiner)
+        piece.append(part)
+        size += len(part)
     if piece:
-        yield piece
+        yield "".join(piece)
 
 
 def _parts(text: str, max_characters: int) -> Iterator[tuple[str, str]]:

@@ -1,31 +1,27 @@
-"""From a source's path to open byte streams: files, folders, globs, compressed files and members of archives.
+"""From a source's path to open byte streams: files, folders, globs, S3, compressed files and members of archives.
 
-Everything is streamed: nothing is unpacked to disk, a member's name is a label and never a path, and a file that
-grows beyond all reason while being decompressed is refused.
+Everything is streamed. A file that cannot be read does not cost the others: it comes out as an ``UnreadableFile``
+in its place. A link inside a folder (or among a glob's matches) that leads out of it is such a file too.
 """
 
 from __future__ import annotations
 
-import gzip
 import io
 import sys
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import IO, cast
 
-import zstandard
-
-from components.core.errors import ConfigError, ContractError
+from components.core.errors import ConfigError
+from components.core.remote import is_remote, list_remote, open_remote
+from components.ingestion.archives import archive_members, is_archive
 from components.ingestion.config import Format, SourceConfig
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from components.ingestion.decompression import COMPRESSIONS, Allowance, damage_explained, decompressed
+from components.ingestion.reading import printable
+from components.ingestion.records import FileError, QuarantineReason
 
 STDIN = "-"
 HUB_PREFIX = "hf://"
@@ -44,13 +40,55 @@ _FORMAT_OF_SUFFIX: dict[str, Format] = {
 # In a folder a README is not a document; a markdown corpus says `format: markdown`.
 _FORMATS_IN_FOLDERS = frozenset({"jsonl", "csv", "tsv", "txt", "parquet", "wikiextractor"})
 _ALSO_READ_AS: dict[Format, frozenset[str]] = {"tsv": frozenset({".txt"}), "wikiextractor": frozenset({"", ".txt"})}
-_SUPPORTED = ".jsonl, .csv, .tsv, .txt, .md (each also .gz or .zst), .parquet, .zip, .tar, .tar.gz"
-
-_BUFFER_BYTES = 1 << 18
-_ZSTD_FEED_BYTES = 1 << 10  # a block of 4 bytes can stand for 128 KiB, so a small feed bounds what one call returns
-_MAX_EXPANSION = 1_500  # gzip ends at about 1,030 times
-_EXPANSION_FREE_BYTES = 200_000_000
+_SUPPORTED = ".jsonl, .csv, .tsv, .txt, .md (each also .gz, .bz2 or .zst), .parquet, .zip, .tar, .tar.gz"
+_GLOB_SIGNS = "*?["
+_MAX_NAME_CHARACTERS = 4_096
 _WIKIEXTRACTOR_START = b"<doc id="
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file on disk or S3. ``version``: S3's tag of its content. ``leaves_root``: a link that is not followed."""
+
+    path: str
+    size: int
+    version: str = ""
+    leaves_root: bool = False
+
+    def open(self) -> AbstractContextManager[IO[bytes]]:
+        """Its bytes, seekable. Raises OSError, or ConfigError and the like on S3."""
+        if is_remote(self.path):
+            return open_remote(self.path)
+        return cast(AbstractContextManager[IO[bytes]], Path(self.path).open("rb"))
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A file, or a part that can be read on its own: bytes from one line's start to another's, or row groups."""
+
+    file: StoredFile
+    start: int = 0
+    stop: int | None = None
+
+
+class Window(io.RawIOBase):
+    """Bytes of a seekable stream from ``start`` up to, not including, ``stop``, and how many lines ended in them."""
+
+    def __init__(self, inner: IO[bytes], start: int, stop: int) -> None:
+        inner.seek(start)
+        self._inner, self._left = inner, stop - start
+        self.lines_passed = 0
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """At most ``size`` bytes."""
+        data = self._inner.read(min(size, self._left) if size >= 0 else self._left)
+        self._left -= len(data)
+        self.lines_passed += data.count(b"\n")
+        return data
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +98,34 @@ class SourceFile:
     name: str
     format: Format
     stream: io.BufferedReader
+    piece: Piece | None = None
+    window: Window | None = None
 
 
-def list_files(source: SourceConfig) -> list[Path]:
-    """The files behind a path, folder or glob, in a stable order. Raises ConfigError if there are none."""
+@dataclass(frozen=True, slots=True)
+class UnreadableFile:
+    """One file of a source that cannot be opened."""
+
+    name: str
+    error: FileError
+
+
+def list_files(source: SourceConfig) -> list[StoredFile]:
+    """The files behind a path, folder, glob or S3 address, in a stable order. Raises ConfigError if there are none."""
+    if is_remote(source.path):
+        return _list_remote(source)
     path = Path(source.path).expanduser()
     try:
         if path.is_dir():
             files = _files_in_folder(path, source)
         elif path.exists():
-            return [path]
+            return [StoredFile(str(path), path.stat().st_size)]
         else:
             files = _glob(path)
     except OSError as error:
         raise ConfigError(f"{source.path}: cannot be read ({error.strerror}); check ingestion.sources") from error
+    except ValueError as error:  # a NUL in the path, or `**` in the wrong place
+        raise ConfigError(f"{printable(source.path)}: not a path; check ingestion.sources") from error
     if not files:
         what = (
             "no file that ingestion reads"
@@ -84,50 +136,92 @@ def list_files(source: SourceConfig) -> list[Path]:
     return files
 
 
-def open_files(source: SourceConfig) -> Iterator[SourceFile]:
-    """Every file of a source, members of archives included, decompressed, one open at a time.
+def open_files(source: SourceConfig, pieces: Iterable[Piece] | None = None) -> Iterator[SourceFile | UnreadableFile]:
+    """Every file of a source (or those pieces), members of archives included, decompressed, one open at a time.
 
-    Raises: ConfigError for a missing path or unknown suffix; ContractError for a file that cannot be read.
+    A file that cannot be opened comes with the error that says why.
+
+    Raises: ConfigError for a missing path or, where one file was named, an unknown suffix.
     """
     if source.path == STDIN:
         format_: Format = "jsonl" if source.format == "auto" else source.format
-        yield SourceFile("-", format_, io.BufferedReader(_Guarded(sys.stdin.buffer, "-", None), _BUFFER_BYTES))
+        with decompressed("-", sys.stdin.buffer, Allowance("-", None)) as stream:
+            yield SourceFile("-", format_, stream)
         return
-    explicit = not Path(source.path).expanduser().is_dir()
-    for path in list_files(source):
-        yield from _open_path(path, source, explicit=explicit)
+    for piece in [Piece(file) for file in list_files(source)] if pieces is None else pieces:
+        try:
+            yield from _open_piece(piece, source)
+        except FileError as error:
+            yield UnreadableFile(printable(piece.file.path, _MAX_NAME_CHARACTERS), error)
 
 
-def _files_in_folder(folder: Path, source: SourceConfig) -> list[Path]:
+def _list_remote(source: SourceConfig) -> list[StoredFile]:
+    found = list_remote(source.path)
+    prefix = "" if any(sign in source.path for sign in _GLOB_SIGNS) else source.path.rstrip("/") + "/"
+    if [file.address for file in found] != [source.path] and prefix:
+        names = [(file, file.address.removeprefix(prefix)) for file in found if file.address.startswith(prefix)]
+        shards = [file for file, name in names if _is_shard(name)]
+        wanted = [file for file, name in names if not _is_hidden(name) and _is_wanted_in_folder(name, source, None)]
+        found = shards or wanted
+    if not found:
+        raise ConfigError(f"{source.path}: no object that ingestion reads; check ingestion.sources ({_SUPPORTED})")
+    return [StoredFile(file.address, file.size, file.version) for file in found]
+
+
+def _is_shard(name: str) -> bool:
+    return name.count("/") <= 1 and PurePosixPath(name).match("part-*.jsonl")
+
+
+def _files_in_folder(folder: Path, source: SourceConfig) -> list[StoredFile]:
     shards = sorted(folder.glob("part-*.jsonl")) or sorted(folder.glob("*/part-*.jsonl"))
     if shards:  # a corpus of ours: what lies beside its shards (reports, ground truth) is not part of it
-        return shards
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    shown = [path for path in files if not _is_hidden(path.relative_to(folder).as_posix())]
-    wanted = (_is_archive(path.name) or _is_wanted(path.name, source, partial(_starts_wiki, path)) for path in shown)
-    return [path for path, is_wanted in zip(shown, wanted, strict=True) if is_wanted]
+        return [_stored(path, folder) for path in shards]
+    found = []
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if _is_hidden(name) or not path.is_file():
+            continue
+        stored = _stored(path, folder)
+        if _is_wanted_in_folder(name, source, None if stored.leaves_root else path):
+            found.append(stored)
+    return found
 
 
-def _glob(pattern: Path) -> list[Path]:
+def _glob(pattern: Path) -> list[StoredFile]:
     anchor = Path(pattern.anchor) if pattern.is_absolute() else Path()
-    relative = pattern.relative_to(anchor).as_posix() if pattern.is_absolute() else pattern.as_posix()
-    if not any(sign in relative for sign in "*?["):
+    relative = pattern.relative_to(anchor) if pattern.is_absolute() else pattern
+    fixed = list(_until_glob(relative.parts))
+    if len(fixed) == len(relative.parts):
         return []
-    return sorted(path for path in anchor.glob(relative) if path.is_file())
+    root = anchor.joinpath(*fixed)
+    paths = root.glob("/".join(relative.parts[len(fixed) :]))
+    return [_stored(path, root) for path in sorted(paths) if path.is_file()]
+
+
+def _until_glob(parts: tuple[str, ...]) -> Iterator[str]:
+    for part in parts:
+        if any(sign in part for sign in _GLOB_SIGNS):
+            return
+        yield part
+
+
+def _stored(path: Path, root: Path) -> StoredFile:
+    leaves_root = not path.resolve().is_relative_to(root.resolve())
+    return StoredFile(str(path), path.stat().st_size, leaves_root=leaves_root)
 
 
 def _is_hidden(name: str) -> bool:
     return any(part.startswith((".", "__MACOSX")) and part != ".." for part in PurePosixPath(name).parts)
 
 
-def _is_archive(name: str) -> bool:
-    return name.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz"))
-
-
 def _plain_suffix(name: str) -> str:
     """Suffix under the compression's: ``.jsonl`` for ``a.jsonl.gz``."""
     path = PurePosixPath(name.lower())
-    return PurePosixPath(path.stem).suffix if path.suffix in {".gz", ".zst"} else path.suffix
+    return PurePosixPath(path.stem).suffix if path.suffix in COMPRESSIONS else path.suffix
+
+
+def _is_wanted_in_folder(name: str, source: SourceConfig, path: Path | None) -> bool:
+    return is_archive(name) or _is_wanted(name, source, lambda: path is not None and _starts_wiki(path))
 
 
 def _is_wanted(name: str, source: SourceConfig, starts_wiki: Callable[[], bool]) -> bool:
@@ -139,145 +233,62 @@ def _is_wanted(name: str, source: SourceConfig, starts_wiki: Callable[[], bool])
 
 
 def _starts_wiki(path: Path) -> bool:
-    with path.open("rb") as raw, _decompressed(path.name, cast(BinaryIO, raw), path.stat().st_size) as stream:
-        return stream.peek(len(_WIKIEXTRACTOR_START)).startswith(_WIKIEXTRACTOR_START)
-
-
-def _open_path(path: Path, source: SourceConfig, *, explicit: bool) -> Iterator[SourceFile]:
-    name = str(path)
     try:
-        size = path.stat().st_size
-        with path.open("rb") as raw:
-            if _is_archive(name):
-                members = _zip_members if name.lower().endswith(".zip") else _tar_members
-                yield from members(name, cast(BinaryIO, raw), size, source)
-                return
-            with _decompressed(name, cast(BinaryIO, raw), size) as stream:
-                yield SourceFile(name, _format_of(name, source, stream, explicit=explicit), stream)
-    except OSError as error:
-        raise ContractError(
-            f"{name}: cannot be read ({error.strerror or type(error).__name__}); check the file"
-        ) from error
+        with path.open("rb") as raw, decompressed(path.name, raw, Allowance(path.name, None)) as stream:
+            return stream.peek(len(_WIKIEXTRACTOR_START)).startswith(_WIKIEXTRACTOR_START)
+    except (OSError, FileError):  # a file without a suffix that cannot be opened is none of ours
+        return False
 
 
-def _format_of(name: str, source: SourceConfig, stream: io.BufferedReader, *, explicit: bool) -> Format:
+def _open_piece(piece: Piece, source: SourceConfig) -> Iterator[SourceFile | UnreadableFile]:
+    stored = piece.file
+    name = printable(stored.path, _MAX_NAME_CHARACTERS)
+    if stored.leaves_root:
+        raise FileError(f"{name}: a link that leads out of the source's folder", QuarantineReason.OUTSIDE_ROOT)
+    with damage_explained(name, "file"), stored.open() as raw:
+        if is_archive(stored.path):
+            yield from _members(name, raw, stored.size, source)
+            return
+        cut = piece.stop is not None and is_lines_format(stored.path)
+        window = Window(raw, piece.start, piece.stop or 0) if cut else None
+        compressed = stored.path.lower().endswith(COMPRESSIONS)
+        allowance = Allowance(name, stored.size if compressed else None)
+        with decompressed(stored.path, cast(IO[bytes], window or raw), allowance) as stream:
+            yield SourceFile(name, _format_of(name, source, stream), stream, piece, window)
+
+
+def is_lines_format(path: str) -> bool:
+    """Whether pieces of a file are ranges of bytes, not of row groups."""
+    return not path.lower().endswith(".parquet")
+
+
+def _members(name: str, raw: IO[bytes], size: int, source: SourceConfig) -> Iterator[SourceFile | UnreadableFile]:
+    allowance = Allowance(name, size)  # one for all members: overlapping ones unpack the same bytes again and again
+
+    def may_be_wanted(member: str) -> bool:
+        return not _is_hidden(member) and not is_archive(member) and _is_wanted(member, source, lambda: True)
+
+    for member, stream in archive_members(name, raw, size, may_be_wanted):
+        label = f"{name}{ARCHIVE_SEPARATOR}{printable(member, 200)}"
+        try:
+            with decompressed(member, stream, allowance) as plain:
+                if _is_wanted(member, source, partial(_peeks_wiki, plain)):
+                    yield SourceFile(label, _format_of(member, source, plain), plain)
+        except FileError as error:
+            yield UnreadableFile(label, error)
+
+
+def _peeks_wiki(stream: io.BufferedReader) -> bool:
+    return stream.peek(len(_WIKIEXTRACTOR_START)).startswith(_WIKIEXTRACTOR_START)
+
+
+def _format_of(name: str, source: SourceConfig, stream: io.BufferedReader) -> Format:
     if source.format != "auto":
         return source.format
     if (found := _FORMAT_OF_SUFFIX.get(_plain_suffix(name))) is not None:
         return found
-    if stream.peek(len(_WIKIEXTRACTOR_START)).startswith(_WIKIEXTRACTOR_START):
+    if _peeks_wiki(stream):
         return "wikiextractor"
-    where = "ingestion.sources[].format" if explicit else "ingestion.sources"
-    raise ConfigError(f"{name}: the suffix names no format that ingestion reads ({_SUPPORTED}); set {where}")
-
-
-def _zip_members(name: str, raw: BinaryIO, size: int, source: SourceConfig) -> Iterator[SourceFile]:
-    try:
-        with zipfile.ZipFile(raw) as archive:
-            for info in archive.infolist():
-                if info.is_dir() or _is_hidden(info.filename):
-                    continue
-                if info.flag_bits & 1:
-                    raise ContractError(f"{name}: its members are encrypted; unpack it and name the folder")
-                with archive.open(info) as member:
-                    yield from _member(name, info.filename, cast(BinaryIO, member), size, source)
-    except (zipfile.BadZipFile, NotImplementedError) as error:
-        raise ContractError(f"{name}: damaged or unsupported zip archive; get the file again or unpack it") from error
-
-
-def _tar_members(name: str, raw: BinaryIO, size: int, source: SourceConfig) -> Iterator[SourceFile]:
-    try:
-        with _decompressed(name, raw, size) as plain, tarfile.open(fileobj=plain, mode="r|") as archive:
-            for info in archive:
-                if not info.isreg() or _is_hidden(info.name):
-                    continue
-                member = archive.extractfile(info)
-                if member is not None:
-                    yield from _member(name, info.name, cast(BinaryIO, member), size, source)
-    except tarfile.TarError as error:
-        raise ContractError(f"{name}: damaged or truncated tar archive; get the file again") from error
-
-
-def _member(archive: str, member: str, raw: BinaryIO, size: int, source: SourceConfig) -> Iterator[SourceFile]:
-    name = f"{archive}{ARCHIVE_SEPARATOR}{member}"
-    if _is_archive(member):
-        return
-    with _decompressed(name, raw, size) as stream:
-        if _is_wanted(member, source, lambda: stream.peek(9).startswith(_WIKIEXTRACTOR_START)):
-            yield SourceFile(name, _format_of(member, source, stream, explicit=False), stream)
-
-
-@contextmanager
-def _decompressed(name: str, raw: BinaryIO, size: int) -> Iterator[io.BufferedReader]:
-    """The plain bytes of a stream, by the suffix of its name; ``size`` is what the file takes on disk."""
-    lower = name.lower()
-    with ExitStack() as stack:
-        plain: BinaryIO = raw
-        if lower.endswith((".gz", ".tgz")):
-            plain = cast(BinaryIO, stack.enter_context(gzip.GzipFile(fileobj=raw)))
-        elif lower.endswith(".zst"):
-            plain = cast(BinaryIO, stack.enter_context(io.BufferedReader(_ZstdReader(raw, name), _BUFFER_BYTES)))
-        yield stack.enter_context(io.BufferedReader(_Guarded(plain, name, size), _BUFFER_BYTES))
-
-
-class _Guarded(io.RawIOBase):
-    """A byte stream whose failures name the file, and which refuses to grow without end."""
-
-    def __init__(self, inner: BinaryIO, name: str, size: int | None) -> None:
-        self._inner, self._name, self._read = inner, name, 0
-        self._limit = None if size is None else max(_EXPANSION_FREE_BYTES, size * _MAX_EXPANSION)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        view = memoryview(buffer).cast("B")
-        try:
-            data = self._inner.read(len(view))
-        except (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile, tarfile.TarError) as error:
-            raise ContractError(
-                f"{self._name}: damaged or truncated after {self._read:,} bytes of content; get the file again"
-            ) from error
-        self._read += len(data)
-        if self._limit is not None and self._read > self._limit:
-            raise ContractError(f"{self._name}: grows beyond {self._limit:,} bytes when decompressed; no text corpus")
-        view[: len(data)] = data
-        return len(data)
-
-
-class _ZstdReader(io.RawIOBase):
-    """Zstandard frames as plain bytes. Unlike the library's reader it tells a truncated frame from a finished one."""
-
-    def __init__(self, inner: BinaryIO, name: str) -> None:
-        self._inner, self._name = inner, name
-        self._pending = memoryview(b"")
-        self._rest = b""
-        self._frame: zstandard.ZstdDecompressionObj | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        view = memoryview(buffer).cast("B")
-        while not self._pending:
-            feed = self._rest or self._inner.read(_ZSTD_FEED_BYTES)
-            self._rest = b""
-            if not feed:
-                if self._frame is not None:
-                    raise ContractError(f"{self._name}: truncated zstd file; get the file again")
-                return 0
-            self._decompress(feed)
-        count = min(len(view), len(self._pending))
-        view[:count] = self._pending[:count]
-        self._pending = self._pending[count:]
-        return count
-
-    def _decompress(self, feed: bytes) -> None:
-        if self._frame is None:
-            self._frame = zstandard.ZstdDecompressor().decompressobj()
-        try:
-            self._pending = memoryview(self._frame.decompress(feed))
-        except zstandard.ZstdError as error:
-            raise ContractError(f"{self._name}: not a zstd file, or damaged; get the file again") from error
-        if self._frame.eof:
-            self._rest, self._frame = self._frame.unused_data, None
+    raise ConfigError(
+        f"{name}: the suffix names no format that ingestion reads ({_SUPPORTED}); set ingestion.sources[].format"
+    )

@@ -181,13 +181,16 @@ def test_csv_with_quoted_line_breaks_and_bad_rows(tmp_path: Path) -> None:
     assert lost == [(4, "wrong_column_count"), (6, "invalid_utf8"), (7, "nul_bytes")]
 
 
-def test_an_unclosed_quote_does_not_swallow_the_rest_without_a_trace(tmp_path: Path) -> None:
+def test_an_unclosed_quote_costs_its_own_line_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    rows = b"".join(b"line %d is long enough,1\n" % index for index in range(60_000))
-    path.write_bytes(b'text,label\n"open,1\n' + rows)
-    texts, lost = texts_and_lost(path)
-    assert "bad_csv" in [reason for _, reason in lost]
-    assert len(texts) < 60_000
+    rows = [f"line {index} is long enough" for index in range(60_000)]
+    body = "".join(f"{row},1\n" for row in rows)
+    path.write_text(f'text,label\n"open,1\n{body}', encoding="utf-8")
+    assert texts_and_lost(path) == (rows, [(2, "bad_csv")])
+    path.write_text(f'text,label\n{body}"open at the end,1', encoding="utf-8")
+    assert texts_and_lost(path) == (rows, [(60_002, "bad_csv")])
+    path.write_text('text,label\n"open,1\n"closed, with a comma",1\nlast,0\n', encoding="utf-8")
+    assert texts_and_lost(path) == (["closed, with a comma", "last"], [(2, "bad_csv")])
 
 
 def test_tsv_takes_quotes_as_they_are(tmp_path: Path) -> None:

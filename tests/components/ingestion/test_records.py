@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.ingestion.config import SourceConfig
+from components.ingestion.identifiers import IdentifierRegistry, base_identifier
 from components.ingestion.records import (
-    IdentifierRegistry,
     QuarantineReason,
     RecordBuilder,
     as_text,
@@ -92,7 +92,7 @@ def test_cutting_prefers_paragraph_ends() -> None:
 @given(st.lists(st.sampled_from(["a", "a~2", "b", None]), max_size=30))
 def test_identifiers_are_unique(given_ids: list[str | None]) -> None:
     registry = IdentifierRegistry()
-    found = [registry.assign({"text": "t"} | ({"id": name} if name else {})) for name in given_ids]
+    found = [registry.assign(base_identifier({"text": "t"} | ({"id": name} if name else {}))) for name in given_ids]
     assert len(set(found)) == len(found)
     if "b" in given_ids:
         assert found[given_ids.index("b")] == "b"

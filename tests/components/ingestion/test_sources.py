@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import tarfile
@@ -14,13 +15,25 @@ import zstandard
 from components.core.errors import ConfigError, ContractError
 from components.ingestion.config import SourceConfig
 from components.ingestion.readers import read_documents
+from components.ingestion.records import Quarantined
 from components.ingestion.sources import list_files
 
 LINES = b'{"text": "one"}\n{"text": "two"}\n'
 
 
+def read(path: Path | str, **settings: object) -> tuple[list[str], list[str]]:
+    """Texts that were kept, and reasons why others were not."""
+    items = list(read_documents([SourceConfig(path=str(path), **settings)]))
+    return (
+        [item["text"] for item in items if not isinstance(item, Quarantined)],
+        [item.reason.value for item in items if isinstance(item, Quarantined)],
+    )
+
+
 def texts(path: Path | str, **settings: object) -> list[str]:
-    return [item["text"] for item in read_documents([SourceConfig(path=str(path), **settings)])]
+    kept, lost = read(path, **settings)
+    assert lost == []
+    return kept
 
 
 def test_a_folder_is_read_in_order_without_hidden_or_unknown_files(tmp_path: Path) -> None:
@@ -70,28 +83,42 @@ def test_members_of_archives_are_read_in_place(tmp_path: Path) -> None:
     assert texts(tmp_path) == ["one", "two", "absolute", "w", "one", "two", "packed twice"]
 
 
-@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl.zst", "a.tar.gz", "a.zip"])
-def test_a_truncated_file_stops_the_run(tmp_path: Path, name: str) -> None:
-    lines = b"".join(b'{"text": "%d"}\n' % (index * 7919) for index in range(5_000))
-    if name == "a.tar.gz":
+def pack(name: str, data: bytes) -> bytes:
+    """Data as the file of that name holds it."""
+    if name.endswith((".tar.gz", ".tar.bz2", ".tar")):
         buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        with tarfile.open(fileobj=buffer, mode="w:" + name.partition(".tar")[2].lstrip(".")) as archive:
             info = tarfile.TarInfo("a.jsonl")
-            info.size = len(lines)
-            archive.addfile(info, io.BytesIO(lines))
-        data = buffer.getvalue()
-    elif name == "a.zip":
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+        return buffer.getvalue()
+    if name.endswith(".zip"):
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as zipped:
-            zipped.writestr("a.jsonl", lines)
-        data = buffer.getvalue()
-    else:
-        data = gzip.compress(lines) if name.endswith(".gz") else zstandard.compress(lines)
-    (tmp_path / name).write_bytes(data)
-    assert len(texts(tmp_path / name)) == 5_000
+            zipped.writestr("a.jsonl", data)
+        return buffer.getvalue()
+    packers = {".gz": gzip.compress, ".bz2": bz2.compress, ".zst": zstandard.compress}
+    return packers[Path(name).suffix](data)
+
+
+PACKED = ["a.jsonl.gz", "a.jsonl.zst", "a.jsonl.bz2", "a.tar", "a.tar.gz", "a.tar.bz2", "a.zip"]
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_of_a_truncated_file_the_readable_start_is_kept_and_the_next_file_follows(tmp_path: Path, name: str) -> None:
+    lines = b"".join(b'{"text": "%d"}\n' % (index * 7919) for index in range(200_000))
+    (tmp_path / name).write_bytes(pack(name, lines))
+    assert len(texts(tmp_path / name)) == 200_000
+    data = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(data[: len(data) // 2])
-    with pytest.raises(ContractError, match=r"truncated|damaged"):
-        texts(tmp_path / name)
+    (tmp_path / "b.jsonl").write_bytes(LINES)
+    kept, lost = read(tmp_path)
+    assert kept[-2:] == ["one", "two"]
+    assert "unreadable_file" in lost
+    assert set(lost) <= {"unreadable_file", "not_json"}  # the line that was cut may be taken for one of its own
+    if name != "a.zip":  # its table of contents is at its end
+        assert 50_000 < len(kept) < 150_000
+    assert kept[:-2] == [str(index * 7919) for index in range(len(kept) - 2)]
 
 
 def test_a_flipped_byte_in_a_zip_is_noticed(tmp_path: Path) -> None:
@@ -101,7 +128,7 @@ def test_a_flipped_byte_in_a_zip_is_noticed(tmp_path: Path) -> None:
     data[100] ^= 1
     (tmp_path / "a.zip").write_bytes(data)
     with pytest.raises(ContractError, match="damaged"):
-        texts(tmp_path / "a.zip")
+        read(tmp_path / "a.zip")
 
 
 def test_an_encrypted_zip_says_so(tmp_path: Path) -> None:
@@ -112,14 +139,17 @@ def test_an_encrypted_zip_says_so(tmp_path: Path) -> None:
     data[6] |= 1
     (tmp_path / "a.zip").write_bytes(data)
     with pytest.raises(ContractError, match="encrypted"):
-        texts(tmp_path / "a.zip")
+        read(tmp_path / "a.zip")
 
 
-@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl.zst", "a.zip", "a.tar.gz"])
+@pytest.mark.parametrize("name", [*PACKED, "a.parquet"])
 def test_a_file_that_is_not_what_its_suffix_says(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"plain bytes, no archive")
-    with pytest.raises(ContractError, match=name):
-        texts(tmp_path / name)
+    with pytest.raises(ContractError, match=name) as caught:
+        read(tmp_path / name)
+    assert "\n" not in str(caught.value)
+    (tmp_path / "b.jsonl").write_bytes(LINES)
+    assert read(tmp_path) == (["one", "two"], ["unreadable_file"])
 
 
 @pytest.mark.parametrize("frames", [1, 3])
@@ -131,7 +161,9 @@ def test_zstd_frames_follow_each_other(tmp_path: Path, frames: int) -> None:
 def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt.zst").write_bytes(zstandard.compress(b"a" * 300_000_000))
     with pytest.raises(ContractError, match="grows beyond"):
-        texts(tmp_path / "a.txt.zst")
+        read(tmp_path / "a.txt.zst")
+    (tmp_path / "b.jsonl").write_bytes(LINES)
+    assert read(tmp_path) == (["one", "two"], ["too_large_unpacked"])
 
 
 @pytest.mark.parametrize(
@@ -149,4 +181,4 @@ def test_paths_that_lead_nowhere(tmp_path: Path, path: str, message: str) -> Non
 def test_a_name_with_glob_signs_is_taken_literally_where_it_exists(tmp_path: Path) -> None:
     path = tmp_path / "a[1].jsonl"
     path.write_bytes(LINES)
-    assert list_files(SourceConfig(path=str(path))) == [path]
+    assert [file.path for file in list_files(SourceConfig(path=str(path)))] == [str(path)]

@@ -1,0 +1,61 @@
+"""Ids: every record of a corpus has one that no other has.
+
+A given id is kept where it is new; a repeated one gets ``~2``, ``~3``, …. Without one, the id is made from the text's
+digest and its position among equal texts, so it survives reordering and growth of the corpus.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+
+from components.core.corpus import Record
+from components.core.repeats import digest_key
+
+MAX_ID_CHARACTERS = 200
+_NUMBERED = re.compile(r"~[0-9]+$")
+
+
+def base_identifier(record: Record) -> str:
+    """The record's own id, or one made from its text; other records may have the same."""
+    given = record.get("id")
+    if isinstance(given, str) and len(given) <= MAX_ID_CHARACTERS:
+        return given
+    return hashlib.sha256((given or record["text"]).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def looks_numbered(identifier: str) -> bool:
+    """Whether an id could be one that ``number_identifier`` makes."""
+    return _NUMBERED.search(identifier) is not None
+
+
+def number_identifier(identifier: str, earlier: int, is_taken: Callable[[str], bool]) -> str:
+    """The id of a record before which ``earlier`` others had the same: as it is, else ``id~2``, ``id~3``, ….
+
+    A number takes leading zeros until the id ``is_taken`` by no record as its own. So ids differ wherever
+    (identifier, earlier) do.
+    """
+    if not earlier:
+        return identifier
+    numbered = f"{identifier}~{earlier + 1}"
+    while is_taken(numbered):
+        numbered = numbered[: len(identifier) + 1] + "0" + numbered[len(identifier) + 1 :]
+    return numbered
+
+
+class IdentifierRegistry:
+    """Gives every record of a stream its id, one after the other."""
+
+    def __init__(self) -> None:
+        self._seen: set[bytes] = set()
+        self._repeats: dict[bytes, int] = {}
+
+    def assign(self, base: str) -> str:
+        """The unique id of the next record whose own is ``base``."""
+        identifier, key = base, digest_key(base)
+        while digest_key(identifier) in self._seen:
+            self._repeats[key] = self._repeats.get(key, 1) + 1
+            identifier = f"{base}~{self._repeats[key]}"
+        self._seen.add(digest_key(identifier))
+        return identifier
