@@ -17,10 +17,10 @@ from tasks.stages import STAGE_OPTIONS, produce
 def check(corpus: RawCorpus, config: ValidationConfig) -> ValidationReport:
     """Refuse what nothing can fix: no text, wrong schema."""
 
-    def build(inputs: dict[str, Path], out: Path, _: Path) -> StageReport:
+    def build(inputs: dict[str, Path], out: Path, work: Path) -> StageReport:
         from components.validation.schema import check_schema
 
-        return check_schema(inputs["corpus"], config, out_dir=out)
+        return check_schema(inputs["corpus"], config, out_dir=out, work_dir=work)
 
     return produce(
         ValidationReport,
@@ -37,10 +37,11 @@ def check(corpus: RawCorpus, config: ValidationConfig) -> ValidationReport:
 def validate(splits: Splits, config: ValidationConfig, scrubbing: ScrubbingConfig, candidate: str) -> ValidationReport:
     """Run the quality suite over the training text."""
 
-    def build(inputs: dict[str, Path], out: Path, _: Path) -> StageReport:
+    def build(inputs: dict[str, Path], out: Path, work: Path) -> StageReport:
         from components.validation.suite import validate_corpus
 
-        return validate_corpus(inputs["splits"] / "train", config, personal_data=scrubbing, out_dir=out)
+        train = inputs["splits"] / "train"
+        return validate_corpus(train, config, personal_data=scrubbing, out_dir=out, work_dir=work)
 
     return produce(
         ValidationReport,

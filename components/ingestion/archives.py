@@ -58,14 +58,14 @@ def _tar_members(name: str, raw: IO[bytes], size: int, is_wanted: Callable[[str]
         while True:
             with damage_explained(name, "tar archive"):
                 info = archive.next()
-                archive.members = []  # else every header that was read stays in memory
+                archive.members = []  # type: ignore[attr-defined]  # else every header that was read stays in memory
             if info is None:
                 return
             if not info.isreg() or not is_wanted(info.name):
                 continue
             member = archive.extractfile(info)
             if member is not None:
-                yield info.name, cast(IO[bytes], member)
+                yield info.name, member
 
 
 class _CautiousInfo(tarfile.TarInfo):
@@ -80,7 +80,7 @@ class _CautiousInfo(tarfile.TarInfo):
     def frombuf(cls, buf: bytes | bytearray, encoding: str | None, errors: str) -> Self:
         """Raises ReadError, which ``TarFile.next`` passes on, where the base class raises what it swallows."""
         try:
-            return super().frombuf(buf, encoding, errors)
+            return super().frombuf(buf, encoding, errors)  # type: ignore[arg-type]  # typeshed 1.18 wants str
         except (_InvalidHeaderError, _TruncatedHeaderError) as error:
             raise tarfile.ReadError(str(error)) from error
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from components.core.config import StageConfig
+from components.core.hashing import digest_value
 
 Language = Literal["en", "zh"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -31,6 +32,11 @@ class ValidationConfig(StageConfig):
         description="Records in which a detector still finds personal data."
     )
     labels: tuple[str, ...] = Field(default=(), description="Allowed values of label; empty: labels are not checked.")
+    workers: int = Field(default=1, ge=1, le=256, description="Processes that measure; changes no result, nor digest.")
+
+    def digest(self) -> str:
+        """Digest of the resolved values but ``workers``."""
+        return digest_value(self.model_dump(mode="json", exclude={"workers"}))
 
     @model_validator(mode="after")
     def _check_bounds(self) -> Self:

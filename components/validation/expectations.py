@@ -10,12 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from functools import cache
+from typing import Any, Literal
 
+import numpy as np
+
+from components.validation.measures import Columns
 from components.validation.report import ExpectationResult, State, ValidationResult, combine
 
-if TYPE_CHECKING:
-    import pandas as pd
+_NOBODY_KNOWS = "no record has a value here, so nothing can be said"
+_NOT_EVALUATED = "the expectation could not be evaluated"
+_EMPTY = "the corpus has no records"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +55,115 @@ class RangeLimit:
 Rule = ShareLimit | RowLimit | RangeLimit
 
 
-def run_suite(name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> ValidationResult:
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a rule is about in one table: a count of records, and how many had a value. Counts add up over shards."""
+
+    count: float
+    n: int
+
+    def value(self, rule: Rule) -> float | None:
+        """The number that the rule limits: rows, or a share; None where no record has a value."""
+        if isinstance(rule, RowLimit):
+            return self.count
+        return self.count / self.n if self.n else None
+
+
+def speaks_of_records(rule: Rule) -> bool:
+    """Whether a rule can be asked of one shard: not one about the size or the make-up of the whole."""
+    return not isinstance(rule, RowLimit) and not (isinstance(rule, ShareLimit) and rule.side == "min")
+
+
+def observe(rule: Rule, columns: Columns) -> Observation:
+    """Counted here, since BOOLEAN_ONLY results carry no number."""
+    if isinstance(rule, RowLimit):
+        rows = len(next(iter(columns.values()), ()))
+        return Observation(float(rows), rows)
+    values = columns.get(rule.column, np.zeros(0))
+    values = values[~np.isnan(values)]
+    if isinstance(rule, RangeLimit):
+        return Observation(float(np.count_nonzero((values < rule.low) | (values > rule.high))), len(values))
+    return Observation(float(values.sum()), len(values))
+
+
+def pool(observations: Sequence[Observation]) -> Observation:
+    """One observation over several shards."""
+    return Observation(sum(item.count for item in observations), sum(item.n for item in observations))
+
+
+def run_suite(name: str, columns: Columns, rules: Sequence[Rule]) -> ValidationResult:
     """Judge a table by rules. The state is ``pass`` only if there is a rule and every rule passed over real rows."""
-    verdicts = _validate(name, frame, rules) if rules and len(frame) else [None] * len(rules)
-    results = [_result(rule, frame, verdict) for rule, verdict in zip(rules, verdicts, strict=True)]
-    return ValidationResult(
-        suite=name, state=combine([item.state for item in results]), rows=len(frame), expectations=results
-    )
+    rows = len(next(iter(columns.values()), ()))
+    verdicts: list[Verdict | None] = [None] * len(rules)
+    if rules and rows:
+        verdicts = _validate(name, columns, [_expectation(rule) for rule in rules])
+    return _result(name, rows, rules, [observe(rule, columns) for rule in rules], verdicts)
 
 
-def _validate(name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> list[tuple[bool, bool] | None]:
-    """(success, raised) a rule, in the order of the rules."""
+def run_suite_on_pooled(name: str, rows: int, rules: Sequence[Rule], pooled: Sequence[Observation]) -> ValidationResult:
+    """Judge a corpus by what was pooled over its shards: a table of one row, a column a rule."""
+    values = {rule.name: seen.value(rule) for rule, seen in zip(rules, pooled, strict=True)}
+    columns = {key: np.array([math.nan if value is None else value]) for key, value in values.items()}
+    verdicts: list[Verdict | None] = [None] * len(rules)
+    if rules and rows:
+        verdicts = _validate(name, columns, [_pooled_expectation(rule) for rule in rules])
+    return _result(name, rows, rules, pooled, verdicts)
+
+
+# Whether an expectation held, and whether the library raised inside it.
+Verdict = tuple[bool, bool]
+# Class name in ``great_expectations.expectations`` and arguments.
+_Expectation = tuple[str, dict[str, Any]]
+
+
+def _expectation(rule: Rule) -> _Expectation:
+    if isinstance(rule, RowLimit):
+        return "ExpectTableRowCountToBeBetween", {"min_value": rule.limit}
+    if isinstance(rule, RangeLimit):
+        bounds = {"min_value": rule.low, "max_value": rule.high, "mostly": 1 - rule.limit}
+        return "ExpectColumnValuesToBeBetween", {"column": rule.column, **bounds}
+    return "ExpectColumnMeanToBeBetween", {"column": rule.column, **_bounds(rule)}
+
+
+def _pooled_expectation(rule: Rule) -> _Expectation:
+    return "ExpectColumnValuesToBeBetween", {"column": rule.name, **_bounds(rule)}
+
+
+def _bounds(rule: Rule) -> dict[str, float]:
+    return {"min_value": rule.limit} if _side(rule) == "min" else {"min_value": 0.0, "max_value": rule.limit}
+
+
+def _side(rule: Rule) -> Literal["max", "min"]:
+    if isinstance(rule, RowLimit):
+        return "min"
+    return "max" if isinstance(rule, RangeLimit) else rule.side
+
+
+def _validate(name: str, columns: Columns, expectations: Sequence[_Expectation]) -> list[Verdict | None]:
+    """A verdict an expectation, in their order."""
+    import great_expectations as gx
+    import pandas as pd
+
+    context = _context()
+    source = context.data_sources.add_pandas(name)
+    try:
+        batch_definition = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
+        batch = batch_definition.get_batch(batch_parameters={"dataframe": pd.DataFrame(columns)})
+        suite = gx.ExpectationSuite(name=name)
+        for index, (kind, arguments) in enumerate(expectations):
+            suite.add_expectation(getattr(gx.expectations, kind)(**arguments, meta={"rule": index}))
+        outcome = batch.validate(suite, result_format="BOOLEAN_ONLY")
+    finally:
+        context.data_sources.delete(name)
+    verdicts: list[Verdict | None] = [None] * len(expectations)
+    for item in outcome.results:
+        verdicts[item.expectation_config.meta["rule"]] = (bool(item.success), _raised(item.exception_info))
+    return verdicts
+
+
+@cache
+def _context() -> Any:
+    """In memory alone: by default the library leaves a temporary folder for its documentation pages behind."""
     import great_expectations as gx
     from great_expectations.data_context.types.base import (
         DataContextConfig,
@@ -68,35 +171,12 @@ def _validate(name: str, frame: pd.DataFrame, rules: Sequence[Rule]) -> list[tup
         ProgressBarsConfig,
     )
 
-    # In memory alone: by default the library leaves a temporary folder for its documentation pages behind.
     settings = DataContextConfig(
         store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
         progress_bars=ProgressBarsConfig(globally=False),
         analytics_enabled=False,
     )
-    context = gx.get_context(mode="ephemeral", project_config=settings)
-    asset = context.data_sources.add_pandas(name).add_dataframe_asset(name)
-    batch = asset.add_batch_definition_whole_dataframe(name).get_batch(batch_parameters={"dataframe": frame})
-    suite = gx.ExpectationSuite(name=name)
-    for index, rule in enumerate(rules):
-        suite.add_expectation(_expectation(gx, rule, index))
-    outcome = batch.validate(suite, result_format="BOOLEAN_ONLY")
-    verdicts: list[tuple[bool, bool] | None] = [None] * len(rules)
-    for item in outcome.results:
-        verdicts[item.expectation_config.meta["rule"]] = (bool(item.success), _raised(item.exception_info))
-    return verdicts
-
-
-def _expectation(gx: Any, rule: Rule, index: int) -> Any:
-    meta = {"rule": index}
-    if isinstance(rule, RowLimit):
-        return gx.expectations.ExpectTableRowCountToBeBetween(min_value=rule.limit, meta=meta)
-    if isinstance(rule, RangeLimit):
-        return gx.expectations.ExpectColumnValuesToBeBetween(
-            column=rule.column, min_value=rule.low, max_value=rule.high, mostly=1 - rule.limit, meta=meta
-        )
-    bounds = {"min_value": 0.0, "max_value": rule.limit} if rule.side == "max" else {"min_value": rule.limit}
-    return gx.expectations.ExpectColumnMeanToBeBetween(column=rule.column, meta=meta, **bounds)
+    return gx.get_context(mode="ephemeral", project_config=settings)
 
 
 def _raised(info: dict[str, Any] | None) -> bool:
@@ -108,38 +188,34 @@ def _raised(info: dict[str, Any] | None) -> bool:
     return any(isinstance(entry, dict) and entry.get("raised_exception") for entry in info.values())
 
 
-def _result(rule: Rule, frame: pd.DataFrame, verdict: tuple[bool, bool] | None) -> ExpectationResult:
-    observed, n = _observe(rule, frame)
+def _result(
+    name: str, rows: int, rules: Sequence[Rule], observed: Sequence[Observation], verdicts: Sequence[Verdict | None]
+) -> ValidationResult:
+    expectations = [
+        _expectation_result(rule, rows, seen, verdict)
+        for rule, seen, verdict in zip(rules, observed, verdicts, strict=True)
+    ]
+    state = combine([item.state for item in expectations])
+    return ValidationResult(suite=name, state=state, rows=rows, expectations=expectations)
+
+
+def _expectation_result(rule: Rule, rows: int, seen: Observation, verdict: Verdict | None) -> ExpectationResult:
+    value = seen.value(rule)
     state, reason = State.ERROR, ""
-    if not len(frame):
-        reason = "the corpus has no records"
-    elif observed is None or not math.isfinite(observed):
-        reason = "no record has a value here, so nothing can be said"
+    if not rows:
+        reason = _EMPTY
+    elif value is None:
+        reason = _NOBODY_KNOWS
     elif verdict is None or verdict[1]:
-        reason = "the expectation could not be evaluated"
+        reason = _NOT_EVALUATED
     else:
         state = State.PASS if verdict[0] else State.FAIL
     return ExpectationResult(
         name=rule.name,
         state=state,
-        observed=None if observed is None or not math.isfinite(observed) else round(observed, 9),
+        observed=None if value is None else round(value, 9),
         limit=rule.limit,
-        side="min" if isinstance(rule, RowLimit) else "max" if isinstance(rule, RangeLimit) else rule.side,
-        n=n,
+        side=_side(rule),
+        n=seen.n,
         reason=reason,
     )
-
-
-def _observe(rule: Rule, frame: pd.DataFrame) -> tuple[float | None, int]:
-    """What the rule is about, computed here since BOOLEAN_ONLY results carry no number; and the rows with a value."""
-    if isinstance(rule, RowLimit):
-        return float(len(frame)), len(frame)
-    if rule.column not in frame.columns:
-        return None, 0
-    values = frame[rule.column].dropna().astype(float)
-    if not len(values):
-        return None, 0
-    if isinstance(rule, RangeLimit):
-        outside = (values < rule.low) | (values > rule.high)
-        return float(outside.mean()), len(values)
-    return float(values.mean()), len(values)

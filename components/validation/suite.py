@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from components.core.corpus import read_records
+from components.core.corpus import shard_paths
 from components.core.store import StageReport
 from components.scrubbing import ScrubbingConfig
-from components.scrubbing.engine import Engine
 from components.validation.config import ValidationConfig
-from components.validation.expectations import RangeLimit, RowLimit, Rule, ShareLimit, run_suite
-from components.validation.frame import CountPersonalData, quality_frame
-from components.validation.report import ValidationResult, write_report
+from components.validation.expectations import RangeLimit, RowLimit, Rule, ShareLimit
+from components.validation.measures import CountPersonalData, ShardJob
+from components.validation.page import write_report
+from components.validation.shards import judge_shards, measuring_folder
 
 SUITE = "quality"
 
@@ -22,33 +22,24 @@ def validate_corpus(
     *,
     out_dir: Path,
     personal_data: ScrubbingConfig | CountPersonalData | None,
+    work_dir: Path | None = None,
 ) -> StageReport:
-    """Judge a corpus by the suite.
+    """Judge a corpus by the suite, shard by shard.
 
     ``personal_data`` is what looks for residual values: a scrubbing config (its labels, languages and score), or a
     function of text and language to a count. With None that expectation is an error, since nobody looked.
-    Writes ``report.json`` ({suite, state, rows, expectations}) and ``report.html``; a corpus that fails is a report
-    with state ``fail``, no exception. Raises: ContractError if the folder holds no shard.
+    ``work_dir`` keeps what was measured, so that a second call goes on from there.
+    Writes ``report.json`` ({suite, state, rows, expectations, shards}) and ``report.html``; a corpus that fails is a
+    report with state ``fail``, no exception. Raises: ContractError if the folder holds no shard.
     """
-    result = judge_corpus(corpus, config, personal_data)
+    # A function need not pickle; it looks for itself, in this process.
+    workers = config.workers if personal_data is None or isinstance(personal_data, ScrubbingConfig) else 1
+    with measuring_folder(work_dir) as folder:
+        jobs = [ShardJob(shard, folder, config, personal_data, content=True) for shard in shard_paths(corpus)]
+        result = judge_shards(SUITE, quality_rules(config), jobs, workers=workers)
     out_dir.mkdir(parents=True, exist_ok=True)
     write_report(result, out_dir)
     return StageReport(rows=result.rows, summary=result.summary)
-
-
-def judge_corpus(
-    corpus: Path, config: ValidationConfig, personal_data: ScrubbingConfig | CountPersonalData | None
-) -> ValidationResult:
-    """The suite's outcome, nothing written."""
-    count = counter(personal_data) if isinstance(personal_data, ScrubbingConfig) else personal_data
-    frame = quality_frame(read_records(corpus), count)
-    for lang in config.min_language_share:
-        frame[f"is_{lang}"] = (frame["lang"] == lang).astype(float)
-    frame["is_wrong_language"] = frame["is_wrong_language"].where(
-        frame["lang"].isin(list(config.min_language_share)), 1.0
-    )
-    frame["is_wrong_label"] = (~frame["label"].isin(config.labels)).astype(float)
-    return run_suite(SUITE, frame, quality_rules(config))
 
 
 def quality_rules(config: ValidationConfig) -> list[Rule]:
@@ -75,9 +66,3 @@ def quality_rules(config: ValidationConfig) -> list[Rule]:
     if config.labels:
         rules.append(ShareLimit("label_unknown", "is_wrong_label", 0.0))
     return rules
-
-
-def counter(config: ScrubbingConfig) -> CountPersonalData:
-    """A function that counts the spans which this scrubbing config would replace."""
-    engine = Engine(config)
-    return lambda text, lang: len(engine.detect(text, lang))

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -176,9 +177,8 @@ def test_a_counting_function_may_stand_for_the_detectors(tmp_path: Path) -> None
     ],
 )  # fmt: skip
 def test_three_states(columns: dict[str, list[float | None]], rules: list[Rule], state: State) -> None:
-    import pandas as pd
-
-    assert run_suite("table", pd.DataFrame(columns), rules).state is state
+    arrays = {name: np.array(values, dtype=np.float64) for name, values in columns.items()}
+    assert run_suite("table", arrays, rules).state is state
 
 
 @given(st.lists(st.sampled_from(list(State)), max_size=5))

@@ -1,0 +1,125 @@
+"""Numbers that speak of a shard's records without their text, measured a shard at a time by several processes.
+
+For shard ``part-00003.jsonl`` there come to be ``part-00003.npz`` (a float a record and column), and
+``part-00003.texts`` and ``part-00003.ids`` (digests, in order, by which repeats across shards are found). The first is
+written last, so a shard that has it is measured; no pickle is involved.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from components.core.repeats import digest_key
+from components.ingestion.languages import detect_language
+from components.scrubbing import ScrubbingConfig
+from components.scrubbing.engine import Engine
+from components.validation.config import ValidationConfig
+
+# Text and language of a record to the number of values found in it.
+CountPersonalData = Callable[[str, str | None], int]
+Columns = dict[str, npt.NDArray[np.float64]]
+
+_SPACE = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class ShardJob:
+    """A shard and what to measure. ``personal_data`` None: nobody looks. ``content`` False: only what a schema says."""
+
+    shard: Path
+    folder: Path
+    config: ValidationConfig
+    personal_data: ScrubbingConfig | CountPersonalData | None
+    content: bool
+
+    def path(self, suffix: str) -> Path:
+        """One of the shard's files."""
+        return self.folder / f"{self.shard.stem}{suffix}"
+
+
+def measure_shard(job: ShardJob) -> None:
+    """Measure a shard, or find it measured. One that is not JSON Lines throughout gets no numbers at all."""
+    if job.path(".npz").exists():
+        return
+    count = _counter(job.personal_data)
+    rows: list[dict[str, float]] = []
+    texts, ids = bytearray(), bytearray()
+    try:
+        for number, record in enumerate(_records(job.shard)):
+            text, name = record.get("text"), record.get("id")
+            text = text if isinstance(text, str) and text.strip() else None
+            name = name if isinstance(name, str) and name else None
+            rows.append(_measure(record, text, name, job, count))
+            nowhere = f"\0{job.shard.name}\0{number}"  # equals nothing, so that what is missing repeats nothing
+            texts += digest_key(_SPACE.sub(" ", text).strip().casefold() if text and job.content else nowhere)
+            ids += digest_key(name or nowhere)
+        columns = {key: np.array([row[key] for row in rows]) for key in rows[0]} if rows else {}
+    except (ValueError, RecursionError):
+        columns, texts, ids = {}, bytearray(), bytearray()
+    job.path(".texts").write_bytes(texts)
+    job.path(".ids").write_bytes(ids)
+    temporary = job.path(f".{os.getpid()}.tmp.npz")
+    np.savez(temporary, **columns)  # type: ignore[arg-type]  # numpy's stub takes the names for its own options
+    temporary.replace(job.path(".npz"))
+
+
+def read_measures(job: ShardJob) -> Columns:
+    """The measured columns; none for a shard without records, or one that could not be read."""
+    with np.load(job.path(".npz"), allow_pickle=False) as loaded:
+        return {name: loaded[name] for name in loaded.files}
+
+
+def _records(shard: Path) -> Iterator[dict[str, Any]]:
+    """Raises: ValueError for a line that is no JSON object in UTF-8."""
+    with shard.open(encoding="utf-8", newline="\n") as handle:
+        for line in handle:
+            record = json.loads(line)
+            if not isinstance(record, dict):
+                raise ValueError("not an object")
+            yield record
+
+
+def _measure(
+    record: dict[str, Any], text: str | None, name: str | None, job: ShardJob, count: CountPersonalData | None
+) -> dict[str, float]:
+    """A flag is 1 or 0, and NaN where it cannot be known (no text, no detector)."""
+    row = {"text_is_missing": float(text is None), "id_is_missing": float(name is None)}
+    if not job.content:
+        return row
+    given = record.get("lang") if isinstance(record.get("lang"), str) else None
+    detected = None if text is None else detect_language(text)[0]
+    lang = given or detected
+    wanted = job.config.min_language_share
+    mismatch = math.nan if text is None else float(detected != lang or detected == "other")
+    label = None if record.get("label") is None else str(record["label"])
+    return row | {
+        "n_characters": math.nan if text is None else float(len(text)),
+        "is_wrong_language": mismatch if lang in wanted else 1.0,
+        "has_personal_data": math.nan if text is None or count is None else float(count(text, given) > 0),
+        "is_wrong_label": float(label not in job.config.labels),
+        **{f"is_{known}": float(lang == known) for known in wanted},
+    }
+
+
+def _counter(personal_data: ScrubbingConfig | CountPersonalData | None) -> CountPersonalData | None:
+    if isinstance(personal_data, ScrubbingConfig):
+        engine = _engine_of(personal_data.model_dump_json())
+        return lambda text, lang: len(engine.detect(text, lang))
+    return personal_data
+
+
+@lru_cache(maxsize=1)
+def _engine_of(config: str) -> Engine:
+    """The detectors of a scrubbing config, made once a process."""
+    return Engine(ScrubbingConfig.model_validate_json(config))
