@@ -83,7 +83,7 @@ class Tally:
     def _count(self, reasons: Iterable[str]) -> int:
         return sum(self._reasons[reason] for reason in reasons)
 
-    def check(self) -> None:
+    def check(self, *, require_languages: bool = True) -> None:
         """Raises ContractError if the corpus is not what the config promises."""
         for problems in self._problems.values():
             problems.check()
@@ -93,7 +93,8 @@ class Tally:
         self._check_broken()
         if not self.kept:
             raise ContractError(f"{names}: every document is shorter than ingestion.min_document_characters; lower it")
-        if missing := [lang for lang in config.languages if not self._languages[lang]]:
+        missing = [lang for lang in config.languages if not self._languages[lang]]
+        if missing and require_languages:
             found = ", ".join(f"{lang} {count}" for lang, count in sorted(self._languages.items()))
             raise ContractError(
                 f"{names}: no record in {' or '.join(missing)} (found: {found}), though ingestion.languages is "

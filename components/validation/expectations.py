@@ -8,6 +8,7 @@ is computed here, as counts and shares. Its two shapes of ``exception_info`` (fl
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +22,7 @@ from components.validation.report import ExpectationResult, State, ValidationRes
 _NOBODY_KNOWS = "no record has a value here, so nothing can be said"
 _NOT_EVALUATED = "the expectation could not be evaluated"
 _EMPTY = "the corpus has no records"
+_CONTEXT_LOCK = threading.Lock()  # the context is one for all threads, and not made for two at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,17 +146,18 @@ def _validate(name: str, columns: Columns, expectations: Sequence[_Expectation])
     import great_expectations as gx
     import pandas as pd
 
-    context = _context()
-    source = context.data_sources.add_pandas(name)
-    try:
-        batch_definition = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
-        batch = batch_definition.get_batch(batch_parameters={"dataframe": pd.DataFrame(columns)})
-        suite = gx.ExpectationSuite(name=name)
-        for index, (kind, arguments) in enumerate(expectations):
-            suite.add_expectation(getattr(gx.expectations, kind)(**arguments, meta={"rule": index}))
-        outcome = batch.validate(suite, result_format="BOOLEAN_ONLY")
-    finally:
-        context.data_sources.delete(name)
+    with _CONTEXT_LOCK:
+        context = _context()
+        source = context.data_sources.add_pandas(name)
+        try:
+            batch_definition = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
+            batch = batch_definition.get_batch(batch_parameters={"dataframe": pd.DataFrame(columns)})
+            suite = gx.ExpectationSuite(name=name)
+            for index, (kind, arguments) in enumerate(expectations):
+                suite.add_expectation(getattr(gx.expectations, kind)(**arguments, meta={"rule": index}))
+            outcome = batch.validate(suite, result_format="BOOLEAN_ONLY")
+        finally:
+            context.data_sources.delete(name)
     verdicts: list[Verdict | None] = [None] * len(expectations)
     for item in outcome.results:
         verdicts[item.expectation_config.meta["rule"]] = (bool(item.success), _raised(item.exception_info))

@@ -11,9 +11,9 @@ import json
 import math
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -114,12 +114,17 @@ def _measure(
 
 def _counter(personal_data: ScrubbingConfig | CountPersonalData | None) -> CountPersonalData | None:
     if isinstance(personal_data, ScrubbingConfig):
-        engine = _engine_of(personal_data.model_dump_json())
+        engine = _engine_of(personal_data)
         return lambda text, lang: len(engine.detect(text, lang))
     return personal_data
 
 
-@lru_cache(maxsize=1)
-def _engine_of(config: str) -> Engine:
-    """The detectors of a scrubbing config, made once a process."""
-    return Engine(ScrubbingConfig.model_validate_json(config))
+_made = threading.local()
+
+
+def _engine_of(config: ScrubbingConfig) -> Engine:
+    """The detectors of a scrubbing config, made once a thread: candidates are judged side by side."""
+    if getattr(_made, "config", None) != config:
+        _made.engine, _made.config = Engine(config), config
+    found: Engine = _made.engine
+    return found
