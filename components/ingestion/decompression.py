@@ -13,7 +13,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import IO, TYPE_CHECKING, cast
 
@@ -86,7 +86,9 @@ class Guarded(io.RawIOBase):
     """A byte stream whose failures name the file, and which refuses to grow without end."""
 
     def __init__(self, inner: IO[bytes], name: str, allowance: Allowance) -> None:
-        self._inner, self._name, self._allowance = inner, name, allowance
+        self._name, self._allowance = name, allowance
+        # As much as one step gives: to fill the buffer, gzip's `read` would read on into the damage and lose all of it.
+        self._read_some: Callable[[int], bytes] = getattr(inner, "read1", inner.read)
         self._read = 0
 
     def readable(self) -> bool:
@@ -97,7 +99,7 @@ class Guarded(io.RawIOBase):
         """Raises: FileError for damage, and once the allowance is used up."""
         view = memoryview(buffer).cast("B")
         with damage_explained(self._name, f"after {self._read:,} bytes of content"):
-            data = self._inner.read(len(view))
+            data = self._read_some(len(view))
         self._read += len(data)
         self._allowance.use(len(data))
         view[: len(data)] = data

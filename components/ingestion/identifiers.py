@@ -27,7 +27,7 @@ def base_identifier(record: Record) -> str:
 
 def looks_numbered(identifier: str) -> bool:
     """Whether an id could be one that ``number_identifier`` makes."""
-    return _NUMBERED.search(identifier) is not None
+    return "~" in identifier and _NUMBERED.search(identifier) is not None
 
 
 def number_identifier(identifier: str, earlier: int, is_taken: Callable[[str], bool]) -> str:
@@ -53,9 +53,13 @@ class IdentifierRegistry:
 
     def assign(self, base: str) -> str:
         """The unique id of the next record whose own is ``base``."""
-        identifier, key = base, digest_key(base)
-        while digest_key(identifier) in self._seen:
+        key = digest_key(base)
+        if key not in self._seen:
+            self._seen.add(key)
+            return base
+        while True:
             self._repeats[key] = self._repeats.get(key, 1) + 1
             identifier = f"{base}~{self._repeats[key]}"
-        self._seen.add(digest_key(identifier))
-        return identifier
+            if (numbered := digest_key(identifier)) not in self._seen:
+                self._seen.add(numbered)
+                return identifier

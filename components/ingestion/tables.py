@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from components.ingestion.reading import ReadLimits, Row, check_columns
 from components.ingestion.records import QuarantineReason
 
 _END = "\0"
-_MAX_READINGS = 4  # of a byte, on average
+_MAX_REREADINGS = 3  # of a byte, on average
 
 
 class _RowTooLongError(Exception):
@@ -50,6 +50,8 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
+        if self._row and self._row[-1].number == 0:
+            raise StopIteration
         line = self._again.popleft() if self._again else self._fetch()
         self._row.append(line)
         self._row_characters += len(line.text)
@@ -85,7 +87,7 @@ class _Lines:
         """Give all but the first line of a row again, unless too much was read again already."""
         following = row[1:]
         size = sum(len(line.text) for line in following)
-        if self._read_again + size <= _MAX_READINGS * (self._read + self._limit):
+        if self._read_again + size <= _MAX_REREADINGS * self._read:
             self._read_again += size
             self._again.extendleft(reversed(following))
 
@@ -107,7 +109,7 @@ def read_table(stream: io.BufferedReader, limits: ReadLimits, *, tab_separated: 
         problem = next((line.problem for line in row if line.problem is not None), None)
         if header is None and cells is not None:
             header = _make_header([cell.strip() for cell in cells], limits)
-        elif cells is None or (len(row) > 1 and problem is None and len(cells) != len(header or ())):
+        elif cells is None or (problem is None and _is_torn(row, cells, header or (), delimiter, quoting)):
             lines.take_back(row)
             yield row[0].number, QuarantineReason.BAD_CSV
         elif problem is not None:
@@ -133,6 +135,22 @@ def _parse(lines: _Lines, delimiter: str, quoting: Literal[0, 3]) -> Iterator[tu
         yield row, cells
         if cells is None:
             reader = csv.reader(lines, delimiter=delimiter, quoting=quoting)
+
+
+def _is_torn(row: list[_Line], cells: list[str], header: Sequence[str], delimiter: str, quoting: Literal[0, 3]) -> bool:
+    """Whether a row of several lines looks like two rows that a stray quote holds together.
+
+    Its cells are too many or too few, or a cell goes on behind the quote that ends it.
+    """
+    if len(row) == 1:
+        return False
+    if len(cells) != len(header):
+        return True
+    try:
+        next(csv.reader((line.text for line in row), delimiter=delimiter, quoting=quoting, strict=True))
+    except csv.Error:
+        return True
+    return False
 
 
 def _as_row(cells: list[str], header: list[str]) -> Mapping[str, Any] | QuarantineReason:

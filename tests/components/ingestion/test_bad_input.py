@@ -3,6 +3,7 @@ reaches what is logged."""
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
@@ -30,8 +31,9 @@ from components.ingestion.sources import open_files
 
 GOOD = b'{"text": "before"}\n'
 LAST = b'{"text": "after"}\n'
-# CPU seconds that a megabyte of the worst input may take; most takes a hundredth of it.
-MAX_SECONDS_PER_MEGABYTE = 8.0
+# CPU seconds that the worst input may take on a slow machine, where records are long and where they are of three bytes.
+MAX_SECONDS_PER_MEGABYTE = 5.0
+MAX_SECONDS_PER_RECORD = 2.0e-4
 
 
 def read(path: Path, **settings: object) -> tuple[list[str], list[tuple[int, str]]]:
@@ -146,11 +148,11 @@ SLOW: dict[str, tuple[str, bytes, dict[str, object]]] = {
     "comments never closed": ("a.md", b"<!--" * 200_000, {}),
     "comments closed": ("a.md", b"<!---->" * 100_000, {}),
     "headings": ("a.md", b"#" * 900_000, {}),
-    "quotes never closed": ("a.csv", b"text\n" + b'"a\n' * 200_000, {}),
-    "quotes never closed, two columns": ("a.csv", b"text,label\n" + b'x,"a\n' * 150_000, {}),
-    "quotes closed far away": ("a.csv", b"text,label\n" + (b'"' + b"a\n" * 4_000) * 80, {}),
+    "quotes never closed": ("a.csv", b"text\n" + b'"a\n' * 40_000, {}),
+    "quotes never closed, two columns": ("a.csv", b"text,label\n" + b'x,"a\n' * 30_000, {}),
+    "quotes closed far away": ("a.csv", b"text,label\n" + (b'"' + b"a\n" * 4_000) * 10, {}),
     "quotes and commas": ("a.csv", b"text,label\n" + b'",' * 400_000, {}),
-    "carriage returns": ("a.csv", b"text\n" + b"a\r" * 400_000, {}),
+    "carriage returns": ("a.csv", b"text\n" + b"abcd\r" * 100_000, {}),
     "brackets": ("a.jsonl", b"[" * 900_000, {}),
     "digits": ("a.jsonl", b'{"text": "a", "n": ' + b"9" * 900_000 + b"}", {}),
     "fractions": ("a.jsonl", b'{"text": "a", "n": 0.' + b"9" * 900_000 + b"}", {}),
@@ -169,13 +171,18 @@ SLOW: dict[str, tuple[str, bytes, dict[str, object]]] = {
 def test_time_a_megabyte_is_bounded(tmp_path: Path, kind: str) -> None:
     name, data, settings = SLOW[kind]
     (tmp_path / name).write_bytes(data)
+    entries = 0
     started = time.process_time()
-    list(read_documents([SourceConfig(path=str(tmp_path / name), **settings)], max_record_bytes=8_000_000))
-    assert time.process_time() - started < MAX_SECONDS_PER_MEGABYTE * max(1.0, len(data) / 1e6)
+    with contextlib.suppress(ContractError):
+        source = SourceConfig(path=str(tmp_path / name), **settings)
+        for _ in read_documents([source], max_record_bytes=8_000_000):
+            entries += 1
+    seconds = time.process_time() - started
+    assert seconds < MAX_SECONDS_PER_MEGABYTE * len(data) / 1e6 + MAX_SECONDS_PER_RECORD * entries + 1
 
 
 def test_unwrapping_is_what_a_plain_reading_of_it_says() -> None:
-    assert unwrap("今天\n很好 \n ok \t\n\tyes\n\n  \nnext  word\nend") == "今天很好 ok yes\n\nnext  word end"
+    assert unwrap("今天\n很好 \n ok \t\n\tyes\n\n  \nnext  word\nend") == "今天很好ok yes\n\nnext  word end"
 
 
 def test_a_reference_too_long_to_be_a_number(tmp_path: Path) -> None:
@@ -206,8 +213,8 @@ def test_csv_traps(tmp_path: Path, data: bytes, kept: list[str], lost: list[tupl
     assert read(tmp_path / "a.csv") == (kept, lost)
 
 
-def test_a_quote_of_eight_megabytes_costs_no_more_than_its_line(tmp_path: Path) -> None:
-    rows = [f"line {n}, of a file" for n in range(300_000)]
+def test_a_quote_that_swallows_megabytes_costs_no_more_than_its_line(tmp_path: Path) -> None:
+    rows = [f"line {n}, of a file" for n in range(80_000)]
     body = "".join(f'"{row}",1\n' for row in rows)
     (tmp_path / "a.csv").write_text(f'text,label\n"open,1\n{body}', encoding="utf-8")
     kept, lost = read(tmp_path / "a.csv")
@@ -230,7 +237,7 @@ def test_a_broken_parquet_file_is_one_entry(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", text=[f"row {n}" for n in range(5_000)])
     data = (tmp_path / "a.parquet").read_bytes()
     broken = {
-        "footer": data[:-20] + b"\0" * 12 + data[-8:],
+        "footer": data[:-300] + b"\0" * 292 + data[-8:],
         "length": data[:-8] + struct.pack("<I", 0x7FFFFFFF) + data[-4:],
         "truncated": data[: len(data) // 2],
         "magic": data[:-4] + b"PAR2",
@@ -251,13 +258,16 @@ def test_one_bad_row_of_a_parquet_file_costs_itself_alone(tmp_path: Path) -> Non
 
 
 def test_a_long_string_in_every_row_of_a_parquet_file_is_in_memory_once(tmp_path: Path) -> None:
-    write_parquet(tmp_path / "a.parquet", text=pa.array(["a" * 50_000_000] * 2_000 + ["short"]).dictionary_encode())
-    assert (tmp_path / "a.parquet").stat().st_size < 60_000_000
-    before = pa.total_allocated_bytes()
+    rows = [0] * 2_000 + [1]  # 10 GB of text in a file of a few kilobytes
+    text = pa.DictionaryArray.from_arrays(pa.array(rows, pa.int32()), pa.array(["a" * 5_000_000, "short"]))
+    pq.write_table(pa.table({"text": text}), tmp_path / "a.parquet", dictionary_pagesize_limit=1 << 28)
+    assert (tmp_path / "a.parquet").stat().st_size < 1_000_000
+    pool = pa.default_memory_pool()
+    before = pool.bytes_allocated()
     kept, lost = read(tmp_path / "a.parquet")
     assert kept == ["short"]
     assert len(lost) == 2_000 and {reason for _, reason in lost} == {"too_long"}
-    assert pa.total_allocated_bytes() - before < 100_000_000
+    assert pool.max_memory() - before < 100_000_000
 
 
 def tar_of(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
@@ -303,17 +313,23 @@ def test_headers_that_would_hang_or_fool_a_tar_reader(tmp_path: Path, spoil: Cal
     assert time.process_time() - started < 5
 
 
-def test_zip_bombs(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "many.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        for number in range(40):  # each allowed by itself, together too much
-            archive.writestr(f"{number}.txt", b"a" * 10_000_000)
-    with zipfile.ZipFile(tmp_path / "nested.zip", "w") as archive:
-        archive.write(tmp_path / "many.zip", "inner.zip")
+def test_a_zip_whose_members_are_all_the_same_bytes(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.txt", b"a" * 10_000_000)
+        archive.filelist *= 60  # its table of contents names the one member sixty times: 600 MB out of 13 KB
     (tmp_path / "z.jsonl.gz").write_bytes(gzip.compress(LAST))
     kept, lost = read(tmp_path)
     assert kept == ["after"]
-    assert [reason for _, reason in lost].count("too_large_unpacked") == 1
-    assert len([reason for _, reason in lost if reason == "too_long"]) <= 20
+    reasons = [reason for _, reason in lost]
+    assert set(reasons) <= {"too_long", "too_large_unpacked", "unreadable_file"}  # newer Pythons refuse the overlap
+    assert reasons.count("too_long") <= 20 and set(reasons) != {"too_long"}
+
+
+def test_archives_in_archives_are_left_out(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("inner.zip", b"PK")
+        archive.writestr("b.jsonl", GOOD)
+    assert read(tmp_path / "a.zip") == (["before"], [])
 
 
 def test_odd_names_in_archives_and_folders(tmp_path: Path) -> None:
@@ -351,7 +367,8 @@ def test_links_that_leave_the_folder_are_not_followed(tmp_path: Path) -> None:
     (root / "dangling.jsonl").symlink_to(root / "absent.jsonl")
     assert read(root) == (["before", "before"], [(0, "outside_root")])
     assert read(f"{root}/*.jsonl") == (["before", "before"], [(0, "outside_root")])  # type: ignore[arg-type]
-    assert read(f"{root}/*/*.jsonl")[0] == []  # type: ignore[arg-type]
+    with pytest.raises(ContractError, match="leads out"):
+        read(f"{root}/*/*.jsonl")  # type: ignore[arg-type]
     (tmp_path / "door").symlink_to(root)
     assert read(tmp_path / "door")[0] == ["before", "before"]
 
