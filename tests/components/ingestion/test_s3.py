@@ -63,7 +63,7 @@ def test_every_form_is_read(bucket: str, name: str) -> None:
 
 def test_a_prefix_is_a_folder_and_a_glob_is_a_glob(bucket: str) -> None:
     assert len(list(read_documents([f"{bucket}/in"]))) == 3 * len(ROWS)
-    assert len(list(read_documents([f"{bucket}/in/*.jsonl"]))) == 2 * len(ROWS)  # a glob takes what it is told to
+    assert list(read_documents([f"{bucket}/in/a*.jsonl"])) == ROWS
     assert [file.address for file in list_remote(f"{bucket}/in/**/*.parquet")] == [f"{bucket}/in/deep/c.parquet"]
 
 

@@ -108,10 +108,10 @@ PACKED = ["a.jsonl.gz", "a.jsonl.zst", "a.jsonl.bz2", "a.tar", "a.tar.gz", "a.ta
 @pytest.mark.parametrize("name", PACKED)
 def test_of_a_truncated_file_the_readable_start_is_kept_and_the_next_file_follows(tmp_path: Path, name: str) -> None:
     rng = random.Random(1)
-    lines = b"".join(b'{"text": "%d %s"}\n' % (index, rng.randbytes(100).hex().encode()) for index in range(8_000))
+    lines = b"".join(b'{"text": "%d %s"}\n' % (index, rng.randbytes(100).hex().encode()) for index in range(20_000))
     (tmp_path / name).write_bytes(pack(name, lines))
     whole = texts(tmp_path / name)
-    assert len(whole) == 8_000
+    assert len(whole) == 20_000
     data = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(data[: len(data) // 2])
     (tmp_path / "b.jsonl").write_bytes(LINES)
@@ -120,7 +120,7 @@ def test_of_a_truncated_file_the_readable_start_is_kept_and_the_next_file_follow
     assert "unreadable_file" in lost
     assert set(lost) <= {"unreadable_file", "not_json"}  # the line that was cut may be taken for one of its own
     if name != "a.zip":  # its table of contents is at its end
-        assert 1_000 < len(kept) < 6_000  # up to the last whole block of the compression
+        assert 3_000 < len(kept) < 15_000  # up to the last whole block of the compression
     assert kept[:-2] == whole[: len(kept) - 2]
 
 
