@@ -1,4 +1,7 @@
-"""Data sets through ``datasets.load_dataset``: ``hf://owner/name[@revision][:config][#split]`` or ``hf://FOLDER``.
+"""Data sets through ``datasets``: ``hf://owner/name[@revision][:config][#split]`` or ``hf://FOLDER``.
+
+A folder is one as it lies on the hub (data files, a README that names configurations), or one that
+``save_to_disk`` wrote.
 
 Without a split, all splits are read and each record says which it came from, under the names this product uses.
 """
@@ -24,6 +27,7 @@ _OUR_SPLITS: dict[str, SplitName] = {
     "dev": "dev",
     "test": "test",
 }
+_SAVED_MARKS = ("dataset_dict.json", "state.json")
 _ADDRESS = re.compile(r"^hf://(?P<name>[^#:@]+?)(?:@(?P<revision>[^#:]+))?(?::(?P<config>[^#]+))?(?:#(?P<split>.+))?$")
 
 
@@ -77,6 +81,8 @@ def _load(address: HubAddress) -> dict[str, Any]:
     from huggingface_hub.errors import HfHubHTTPError
 
     where = f"{HUB_PREFIX}{address.name}"
+    if address.folder is not None and any((address.folder / name).is_file() for name in _SAVED_MARKS):
+        return _load_saved(address, address.folder)
     source = str(address.folder) if address.folder else address.name
     try:
         loaded = datasets.load_dataset(
@@ -93,6 +99,21 @@ def _load(address: HubAddress) -> dict[str, Any]:
             f"{where}: the hub cannot be reached ({type(error).__name__}); check the network, or name a local folder"
         ) from error
     return dict(loaded) if isinstance(loaded, dict) else {address.split or "train": loaded}
+
+
+def _load_saved(address: HubAddress, folder: Path) -> dict[str, Any]:
+    import datasets
+
+    try:
+        loaded = datasets.load_from_disk(str(folder))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FileError(f"{folder}: not a data set that datasets saved, or damaged; save it again") from error
+    parts = dict(loaded) if isinstance(loaded, dict) else {"train": loaded}
+    if address.split is None:
+        return parts
+    if address.split not in parts:
+        raise ConfigError(f"{folder}: no split {address.split!r}; there is {', '.join(parts)}")
+    return {address.split: parts[address.split]}
 
 
 def _iterate(part: Any, name: str) -> Iterator[dict[str, Any]]:

@@ -30,6 +30,7 @@ from components.validation.measures import Columns, ShardJob, measure_shard, rea
 from components.validation.report import ExpectationResult, ShardResult, State, ValidationResult, combine
 
 SHARDS_UNJUDGED = "shards_unjudged"
+UNJUDGED = "a shard has no records, or they cannot be read"
 
 
 def judge_shards(name: str, rules: Sequence[Rule], jobs: Sequence[ShardJob], *, workers: int) -> ValidationResult:
@@ -110,5 +111,5 @@ def _all_judged(shards: Sequence[ShardResult]) -> ExpectationResult:
         limit=0.0,
         side="max",
         n=sum(shard.rows for shard in shards),
-        reason="a shard has no records, or they cannot be read" if unjudged else "",
+        reason=UNJUDGED if unjudged else "",
     )
