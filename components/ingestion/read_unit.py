@@ -35,6 +35,9 @@ QUARANTINE = "quarantine.jsonl"
 COUNTS = "counts.json"
 
 
+_to_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode  # made once; `json.dumps` makes it every time
+
+
 class FirstBroken(BaseModel):
     """The first quarantined record of a unit that no setting asked to leave out."""
 
@@ -151,15 +154,16 @@ class _Writer:
                 return
 
     def _take(self, items: Iterator[Record | Quarantined], counts: PartCounts) -> None:
+        before = self._kept
         for item in items:
             if isinstance(item, Quarantined):
                 self._put_aside(item, counts)
                 continue
             self._keep(item)
-            counts.kept += 1
             self._kept += 1
             if self._kept == self._config.max_records:
-                return
+                break
+        counts.kept = self._kept - before
 
     def _put_aside(self, item: Quarantined, counts: PartCounts) -> None:
         counts.reasons[item.reason.value] = counts.reasons.get(item.reason.value, 0) + 1
@@ -177,11 +181,12 @@ class _Writer:
         self._languages[lang if lang in LANGUAGES else "unknown"] += 1
         if "label" in record and len(self._labels) <= MAX_LABELS_NAMED:
             self._labels[record["label"]] += 1
+        key = digest_key(record["id"])
         if looks_numbered(record["id"]):
-            self._numbered.append(digest_key(record["id"]).hex())
+            self._numbered.append(key.hex())
         records, digests = self._chunk()
-        records.write(json.dumps(record, ensure_ascii=False, sort_keys=True) + "\n")
-        digests.write(digest_key(record["id"]))
+        records.write(_to_json(record) + "\n")
+        digests.write(key)
         self._chunks[-1] += 1
 
     def _chunk(self) -> tuple[IO[str], IO[bytes]]:

@@ -49,7 +49,9 @@ def read_documents(
         problems = Problems()
         reader = SourceReader(config, max_record_bytes, keep_unknown_columns=keep_unknown_columns)
         for item in reader.read(problems):
-            yield item if isinstance(item, Quarantined) else {**item, "id": registry.assign(item["id"])}
+            if isinstance(item, dict):
+                item["id"] = registry.assign(item["id"])
+            yield item
         problems.check()
 
 
@@ -72,8 +74,8 @@ class Problems:
         self.without_text = self.without_text or without_text
         self.file_error = self.file_error or file_error
 
-    def note(self, name: str, line: int, row: object, built: Record | QuarantineReason, text_column: str) -> None:
-        """Take notice of one row and what became of it."""
+    def note(self, name: str, line: int, row: object, built: QuarantineReason, text_column: str) -> None:
+        """Take notice of one row that was not kept, and why."""
         if built is not QuarantineReason.NO_TEXT:
             self.has_text = self.has_text or not isinstance(row, QuarantineReason)
         elif not self.without_text and isinstance(row, Mapping):
@@ -146,14 +148,15 @@ class SourceReader:
         self, name: str, rows: Iterator[Row], problems: Problems, *, from_wiki: bool = False
     ) -> Iterator[Record | Quarantined]:
         """Records of one file; what it is to be read as stops where it is damaged."""
-        line = 0
+        line, text_column = 0, self._builder.columns["text"]
         try:
             for line, row in rows:
                 built = row if isinstance(row, QuarantineReason) else self._builder.build(row, blank_is_stub=from_wiki)
-                problems.note(name, line, row, built, self._builder.columns["text"])
                 if isinstance(built, QuarantineReason):
+                    problems.note(name, line, row, built, text_column)
                     yield Quarantined(source=name, line=line, reason=built)
                     continue
+                problems.has_text = True
                 for record in self._pieces(built):
                     problems.kept += 1
                     yield record
@@ -165,7 +168,8 @@ class SourceReader:
         limit = self._source.max_document_characters
         identifier = base_identifier(record)
         if limit is None or len(record["text"]) <= limit:
-            yield {**record, "id": identifier}
+            record["id"] = identifier
+            yield record
             return
         for index, piece in enumerate(cut_document(record["text"], limit)):
             yield {**record, "id": f"{identifier}#{index}", "text": piece}

@@ -127,6 +127,7 @@ class RecordBuilder:
         self._source = source
         columns = source.columns or {}
         self.columns: dict[str, str] = {name: columns.get(name, name) for name in FIELD_NAMES}
+        self._other_columns = [(name, column) for name, column in self.columns.items() if name != "text"]
         self._max_record_bytes = max_record_bytes
         self._keep_unknown = keep_unknown_columns
         self._blank_reason = QuarantineReason.EMPTY
@@ -136,19 +137,18 @@ class RecordBuilder:
         text = row.get(self.columns["text"])
         if (reason := self._check_text(text, blank_is_stub=blank_is_stub)) is not None:
             return reason
-        record: Record = {}
-        if self._keep_unknown:
-            try:
-                record = self._unknown_columns(row)
-            except _NotStorableError as error:
-                return error.reason
-        for name in FIELD_NAMES:
-            if name != "text" and (value := as_text(row.get(self.columns[name]))) is not None:
+        record: Record = {"text": text}
+        for name, column in self._other_columns:
+            if (value := as_text(row.get(column))) is not None:
                 record[name] = value
-        record["text"] = text
         if (reason := self._finish(record, row)) is not None:
             return reason
-        return record
+        if not self._keep_unknown:
+            return record
+        try:
+            return self._unknown_columns(row) | record
+        except _NotStorableError as error:
+            return error.reason
 
     def _check_text(self, text: Any, *, blank_is_stub: bool) -> QuarantineReason | None:
         if text is None:
@@ -172,8 +172,8 @@ class RecordBuilder:
             if record["label"] not in self._source.label_map:
                 return QuarantineReason.UNKNOWN_LABEL
             record["label"] = self._source.label_map[record["label"]]
-        for name in _ALL_FIELDS:
-            if (value := record.get(name)) is not None and (reason := _check_string(value)) is not None:
+        for value in record.values():
+            if (reason := _check_string(value)) is not None:
                 return reason
         return None
 
@@ -182,7 +182,6 @@ class RecordBuilder:
         return {_as_storable(key): _as_storable(row[key]) for key in row if key not in known and isinstance(key, str)}
 
 
-_ALL_FIELDS = (*FIELD_NAMES, "split")
 _MAX_DEPTH = 64
 
 
