@@ -20,6 +20,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from components.cleaning.config import CleaningConfig, SplitConfig
 from components.core.config import StageConfig
 from components.core.errors import ConfigError
+from components.core.remote import S3_PREFIX
 from components.evaluation.config import EvaluationConfig
 from components.fairness.config import BalanceConfig
 from components.gates.config import GatesConfig
@@ -249,7 +250,7 @@ def _root_paths(values: dict[str, dict[str, Any]]) -> None:
 
 
 def _rooted(root: str, path: Any) -> Any:
-    if not isinstance(path, str) or path in {EMBEDDED, STDIN} or path.startswith(HUB_PREFIX):
+    if not isinstance(path, str) or path in {EMBEDDED, STDIN} or path.startswith((HUB_PREFIX, S3_PREFIX)):
         return path
     return str(Path(root) / path)
 

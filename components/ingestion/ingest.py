@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -43,6 +43,7 @@ def ingest_corpus(
     work_dir: Path | None = None,
     unit_bytes: int = UNIT_BYTES,
     require_languages: bool = True,
+    shards_read: Callable[[int, int], None] | None = None,
 ) -> StageReport:
     """Read every source into one corpus; records without a language get the detected one if it is configured.
 
@@ -53,6 +54,7 @@ def ingest_corpus(
             them. It holds records as they were read, so only its owner may look into it. None: a temporary one.
         unit_bytes: About how much of the sources one unit is; decides where shards end.
         require_languages: Whether each configured language must have a record.
+        shards_read: Told how many units of how many are read, where there are several.
 
     Raises: ConfigError for a missing path; ContractError if nothing could be kept, if more than
     ``max_quarantined_share`` was broken, or if a configured language has no record.
@@ -64,7 +66,7 @@ def ingest_corpus(
     out_dir.mkdir(parents=True, exist_ok=True)
     units = plan_units(config, unit_bytes=unit_bytes)
     with _working_folder(work_dir) as work:
-        counts = _read_units(config, units, work)
+        counts = _read_units(config, units, work, shards_read)
         tally = Tally(config)
         before = list(_lines_before(units, counts))
         for unit, lines in zip(counts, before, strict=True):
@@ -145,14 +147,17 @@ def _working_folder(work_dir: Path | None) -> Iterator[Path]:
     shutil.rmtree(folder_of_units, ignore_errors=True)
 
 
-def _read_units(config: IngestionConfig, units: Sequence[Unit], work: Path) -> list[UnitCounts]:
+def _read_units(
+    config: IngestionConfig, units: Sequence[Unit], work: Path, shards_read: Callable[[int, int], None] | None
+) -> list[UnitCounts]:
     jobs = [UnitJob(config, unit, work / f"unit-{number:06d}") for number, unit in enumerate(units)]
     counts: dict[int, UnitCounts] = {}
     workers = 1 if STDIN in _paths(config) else config.workers
     for done, (number, found) in enumerate(run_shards(read_unit, jobs, workers=workers), start=1):
         counts[number] = found
-        if len(jobs) > 1:
-            logger.info("ingest: %d of %d shards read", done, len(jobs))
+        logger.info("ingest: %d of %d shards read", done, len(jobs))
+        if shards_read is not None and len(jobs) > 1:
+            shards_read(done, len(jobs))
     return [counts[number] for number in range(len(jobs))]
 
 

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from flows.config import PipelineConfig
 
 Input = Annotated[
-    str, typer.Argument(help="File, folder, glob, hf://owner/name[:config][#split], or - for JSONL.", metavar="INPUT")
+    str,
+    typer.Argument(
+        help="File, folder, glob, s3://bucket/key, hf://owner/name[:config][#split], or - for JSONL.", metavar="INPUT"
+    ),
 ]
 Report = Annotated[Path | None, typer.Option("--report", help="Folder for report.html and report.json.", metavar="DIR")]
 _DEFAULT_PROFILE = "finetune"
@@ -107,7 +110,9 @@ def drift(
 
 def scrub(
     source: Input,
-    output: Annotated[Path, typer.Option("-o", "--output", help="JSONL file to write (.jsonl, .gz, .zst), or -.")],
+    output: Annotated[
+        str, typer.Option("-o", "--output", help="JSONL file or s3://bucket/key to write (.jsonl, .gz, .zst), or -.")
+    ],
     spans: Annotated[Path | None, typer.Option("--spans", help="JSONL file for offsets and labels.")] = None,
     lang: Annotated[str, typer.Option("--lang", help="auto, en or zh.")] = "auto",
     policy: Annotated[str, typer.Option("--policy", help="redact, mask, pseudonymize or hash.")] = "redact",
@@ -118,17 +123,19 @@ def scrub(
     json: options.Json = False,
 ) -> None:
     """Replace personal data in every record; order and other fields stay."""
+    from flows.cli.outputs import local_target
     from flows.cli.scrubbing import ScrubJob, run_scrub_job
 
     if lang not in {"auto", "en", "zh"}:
         raise ConfigError(f"--lang {lang}: expected auto, en or zh")
-    if json and str(output) == "-":
+    if json and output == "-":
         raise ConfigError("--json and -o - both want stdout; write the records to a file")
     with result_on_stdout(json) as results:
         settings = prepare(needs_write=policy == "hash")
         job = ScrubJob.checked(lang=lang, policy=policy, labels=labels, min_score=min_score, keys=settings.keys_folder)
         columns = options.parse_columns(column)
-        summary = run_scrub_job(source, output, spans, job, workers=workers, columns=columns)
+        with local_target(output, settings.home) as target:
+            summary = run_scrub_job(source, target, spans, job, workers=workers, columns=columns)
         results.append(summary)
     if not json:
         say(f"{summary['records']} records, {summary['records_changed']} changed, {summary['spans']} values replaced: "

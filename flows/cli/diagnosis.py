@@ -35,7 +35,10 @@ def diagnose(settings: Settings, *, fix: bool = False) -> list[Finding]:
 
 
 def purge_restricted(home: Path) -> int:
-    """Delete finished artefacts that are marked as holding personal data; returns how many."""
+    """Delete finished artefacts that are marked as holding personal data, and what unfinished work left of any.
+
+    Returns how many artefacts.
+    """
     from components.core.jsonfiles import read_json
     from components.core.store import MANIFEST
 
@@ -44,6 +47,7 @@ def purge_restricted(home: Path) -> int:
         if read_json(manifest).get("restricted"):
             shutil.rmtree(manifest.parent)
             count += 1
+    shutil.rmtree(home / "work", ignore_errors=True)
     return count
 
 

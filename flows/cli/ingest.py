@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from components.core.errors import ConfigError
+from components.core.errors import ConfigError, ContractError
 from flows.cli import options
 from flows.cli.session import prepare, result_on_stdout, say
 
@@ -64,6 +66,24 @@ def ingest(
             + "".join(f", {reason} {count}" for reason, count in summary["reasons"].items()))  # fmt: skip
 
 
+@contextlib.contextmanager
+def _shown() -> Iterator[Callable[[int, int], None]]:
+    """Progress on stderr, for corpora of more than one unit."""
+    from flows.cli.progress import shown
+    from tasks.progress import ProgressEvent
+
+    with contextlib.ExitStack() as stack:
+        listener: Callable[[ProgressEvent], None] | None = None
+
+        def show(done: int, total: int) -> None:
+            nonlocal listener
+            if listener is None:
+                listener = stack.enter_context(shown())
+            listener(ProgressEvent("ingest", "", done, total, "shards"))
+
+        yield show
+
+
 def _ingest(config: IngestionConfig, output: str, work: Path) -> dict[str, Any]:
     """Into a folder that appears when it is whole, or under an S3 prefix, ``report.json`` last."""
     from components.core.hashing import digest_value
@@ -81,11 +101,17 @@ def _ingest(config: IngestionConfig, output: str, work: Path) -> dict[str, Any]:
     work_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = Path(tempfile.mkdtemp(prefix=".touchstone-", dir=parent))
     try:
-        report = ingest_corpus(config, out_dir=temporary, work_dir=work_dir, require_languages=False)
+        with _shown() as shards_read:
+            report = ingest_corpus(
+                config, out_dir=temporary, work_dir=work_dir, require_languages=False, shards_read=shards_read
+            )
         if is_remote(output):
             upload_folder(temporary, output, last=_REPORT)
         else:
             temporary.rename(target)
+    except ContractError:
+        shutil.rmtree(work_dir, ignore_errors=True)  # it takes other data or settings, so nobody goes on from here
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     shutil.rmtree(work_dir, ignore_errors=True)
