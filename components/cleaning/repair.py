@@ -45,7 +45,7 @@ def repair_encoding(text: str) -> str:
 
 
 def _gbk_to_utf8(match: re.Match[str]) -> str:
-    """A run that was UTF-8 before somebody read it as GBK. By chance, Chinese text is almost never valid as UTF-8."""
+    """A run that was UTF-8 before somebody read it as GBK: Chinese in GBK is almost never valid UTF-8 by chance."""
     run = match["run"]
     try:
         data = run.encode("gb18030")
@@ -60,7 +60,7 @@ def _gbk_to_utf8(match: re.Match[str]) -> str:
 
 
 def _latin_to_gbk(match: re.Match[str]) -> str:
-    """A run that was GB 2312 before somebody read it as Latin-1. Accented letters stand eight in a row in no language."""
+    """A run that was GB 2312 before somebody read it as Latin-1: no language has eight accented letters in a row."""
     try:
         meant = match[0].encode("latin-1").decode("gb2312")
     except UnicodeError:

@@ -10,10 +10,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from components.cleaning.clean import clean_corpus, exact_digest
+from components.cleaning.clean import clean_corpus
 from components.cleaning.config import CleaningConfig
-from components.cleaning.quality import repetition_share, symbol_share
-from components.cleaning.shingles import TokenHasher
+from components.cleaning.quality import (
+    broken_share,
+    mean_word_characters,
+    repeated_line_share,
+    repetition_share,
+    symbol_share,
+)
+from components.cleaning.shingles import TokenHasher, shingle_set
+from components.cleaning.sketches import exact_digest
 from components.core.corpus import Record, read_records, write_records
 from components.core.errors import ConfigError, ContractError
 from components.core.jsonfiles import read_json, read_jsonl
@@ -128,7 +135,7 @@ def test_benchmarks_are_protected(tmp_path: Path, name: str, data: str, row: str
     }
     surrounded = [record | {"text": f"Before. {record['text']} After."} for record in KEPT]
     kept, dropped, _ = clean(tmp_path, [*surrounded, other | {"lang": row}], FULL | {"protect": [str(tmp_path / name)]})
-    assert dropped == [{"id": row, "reason": "overlaps_protected"}]
+    assert dropped == [{"id": row, "reason": "overlaps_protected", "benchmarks": [name]}]
     assert len(kept) == 2
 
 
@@ -165,8 +172,14 @@ def test_shares_by_hand() -> None:
     assert symbol_share(" \n") == 1
     hasher = TokenHasher()
     # 23 words in a circle of 3 give 21 triples, of which 3 are distinct.
-    assert repetition_share(hasher.document(" ".join(["a", "b", "c"] * 7 + ["a", "b"]))) == pytest.approx(18 / 21)
-    assert repetition_share(hasher.document("a a a a")) == 0
+    grams = hasher.document(" ".join(["a", "b", "c"] * 7 + ["a", "b"]))
+    assert repetition_share(grams.size, shingle_set(grams).size) == pytest.approx(18 / 21)
+    assert repetition_share(4, 1) == 0
+    assert repeated_line_share("aa\nbb\n aa \n\ncc\naa") == pytest.approx(4 / 10)
+    assert repeated_line_share("") == 0
+    assert broken_share("a\ufffd \ufffdb") == 0.5
+    assert mean_word_characters(["two", "words", "字", "x"]) == 3
+    assert mean_word_characters(["字"]) == 0
 
 
 def test_the_embedded_corpus_loses_its_planted_defects(tmp_path: Path) -> None:
