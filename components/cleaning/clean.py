@@ -84,7 +84,7 @@ def clean_corpus(
     if config.toxicity is not None and make_scorer is None:
         raise ConfigError("cleaning.toxicity: no harm classifier was given; set it to null or pass one")
     shards = shard_paths(corpus)
-    plan = [config.digest(), describe_shards(shards), protect_fingerprint(config.protect), repr(make_scorer)]
+    plan = [config.digest(), describe_shards(shards), protect_fingerprint(config.protect)]
     with workspace(work_dir or out_dir / ".work", plan) as work:
         protected, benchmarks = ProtectedRuns.read(config.protect)
         protected.save(work)

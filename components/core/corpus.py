@@ -1,7 +1,7 @@
 """Our corpora on disk: JSON Lines shards of records.
 
 A record is a JSON object with ``id`` and ``text`` and, where known, ``lang`` (``en`` or ``zh``), ``label``,
-``group``, ``user``, ``timestamp``. A corpus folder holds ``part-00000.jsonl``, ``part-00001.jsonl``, …;
+``group``, ``user``, ``timestamp``, ``license``. A corpus folder holds ``part-00000.jsonl``, ``part-00001.jsonl``, …;
 whatever else lies in the folder (a report, ground truth) is not part of the corpus.
 """
 

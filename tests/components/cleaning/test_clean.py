@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import random
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -159,6 +164,152 @@ def test_kept_and_dropped_are_what_was_read_and_cleaning_twice_is_once(
     kept, _, _ = clean(tmp_path_factory.mktemp("once"), records, FULL)
     again, dropped, _ = clean(tmp_path_factory.mktemp("twice"), kept, FULL)
     assert again == kept and dropped == []
+
+
+class Scorer:
+    """Scores by a word."""
+
+    def scores(self, text: str, lang: str | None = None) -> dict[str, float]:
+        return {"hate": 0.9 if "worthless" in text else 0.1, "threat": 0.5 if lang == "zh" else 0.0}
+
+
+def test_harmful_text_goes_by_its_score(tmp_path: Path) -> None:
+    harmful = {"id": "bad", "text": ENGLISH + " They are worthless people.", "lang": "en"}
+    corpus = tmp_path / "in"
+    write_records([*KEPT, harmful], corpus)
+    for name, toxicity, gone in (
+        ("all", {"max_score": 0.8}, ["bad"]),
+        ("one", {"max_score": 0.4, "categories": ["hate"]}, ["bad"]),
+        ("none", {"max_score": 0.95}, []),
+    ):
+        (tmp_path / name).mkdir()
+        config = CleaningConfig.model_validate(OFF | {"toxicity": toxicity})
+        clean_corpus(corpus, config, out_dir=tmp_path / name, make_scorer=Scorer)
+        assert list(read_jsonl(tmp_path / name / "dropped.jsonl")) == [{"id": row, "reason": "toxic"} for row in gone]
+    with pytest.raises(ConfigError, match="no harm classifier"):
+        clean_corpus(corpus, config, out_dir=tmp_path / "none")
+    unknown = CleaningConfig.model_validate(OFF | {"toxicity": {"max_score": 0.5, "categories": ["spam"]}})
+    with pytest.raises(ConfigError, match="spam unknown; known: hate, threat"):
+        clean_corpus(corpus, unknown, out_dir=tmp_path / "none", make_scorer=Scorer)
+
+
+def test_licences_and_boilerplate_and_encodings(tmp_path: Path) -> None:
+    notice = "This page was printed from the archive of the town library on demand of a reader."
+    records: list[Record] = [
+        *(record | {"license": "CC BY 4.0"} for record in KEPT),
+        {"id": "nc", "text": ENGLISH + " nc", "lang": "en", "license": "cc-by-nc-4.0"},
+        {"id": "unsaid", "text": ENGLISH + " unsaid", "lang": "en"},
+        {"id": "broken", "text": "\ufffd\ufffd" + ENGLISH, "lang": "en", "license": "cc0"},
+        {
+            "id": "mended",
+            "text": "The café — it was closed, and nobody knew why.".encode().decode("cp1252"),
+            "license": "cc0",
+        },
+        *(
+            {"id": f"n{index}", "text": f"{notice}\nItem {index} of {index + 7}", "license": "cc0"}
+            for index in range(6)
+        ),
+    ]
+    settings_ = FULL | {
+        "license": {"allow": ["cc-by-*", "cc0"], "deny": ["*-nc-*"], "missing": "drop"},
+        "quality": {"max_symbol_share": 0.3, "max_repetition_share": 0.5, "max_broken_share": 0.01},
+        "near_duplicates": {"threshold": 0.95},
+        "boilerplate": {"max_share": 0.6, "min_documents": 5},
+    }
+    kept, dropped, _ = clean(tmp_path, records, settings_)
+    assert [row["id"] for row in kept] == ["en", "zh", "mended"]
+    assert kept[2]["text"] == "The café — it was closed, and nobody knew why."
+    reasons = {row["id"]: row["reason"] for row in dropped}
+    assert reasons == {
+        "nc": "license_refused",
+        "unsaid": "license_missing",
+        "broken": "broken_encoding",
+    } | {f"n{index}": "boilerplate" for index in range(6)}
+
+
+def test_a_copy_of_what_was_dropped_is_judged_for_itself(tmp_path: Path) -> None:
+    records = [
+        *KEPT[1:],
+        KEPT[0] | {"id": "refused", "license": "gpl"},
+        KEPT[0] | {"id": "allowed", "license": "mit"},
+    ]
+    kept, dropped, _ = clean(tmp_path, records, FULL | {"license": {"allow": ["mit"], "missing": "keep"}})
+    assert [row["id"] for row in kept] == ["zh", "allowed"]
+    assert dropped == [{"id": "refused", "reason": "license_refused"}]
+
+
+def many_records(count: int) -> list[Record]:
+    """Families of a text, a copy and a near copy, mixed over the shards."""
+    rng = random.Random(8)
+    words = ["".join(rng.choices("abcdefgh", k=5)) for _ in range(500)]
+    records: list[Record] = [dict(record) for record in KEPT]
+    for index in range(count):
+        text = " ".join(rng.choices(words, k=30))
+        copies = {"a": text, "b": text.upper(), "c": text + " end"}
+        records += [{"id": f"{index}{name}", "text": copy, "lang": "en"} for name, copy in copies.items()]
+    rng.shuffle(records)
+    return records
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_neither_processes_nor_a_kill_change_a_byte(tmp_path: Path) -> None:
+    corpus = tmp_path / "in"
+    write_records(many_records(300), corpus, records_per_shard=200)
+    settings_ = FULL | {"language": None}
+    for name in ("one", "two", "again"):
+        (tmp_path / name).mkdir()
+    config = CleaningConfig.model_validate(settings_ | {"workers": 1})
+    clean_corpus(corpus, config, out_dir=tmp_path / "one")
+    two = CleaningConfig.model_validate(settings_ | {"workers": 2})
+    assert two.digest() == config.digest()
+    clean_corpus(corpus, two, out_dir=tmp_path / "two")
+    assert tree(tmp_path / "two") == tree(tmp_path / "one")
+    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == [
+        "dropped.jsonl", "part-00000.jsonl", "report.json",
+    ]  # fmt: skip
+
+    code = (
+        "import os, sys; from pathlib import Path; import components.cleaning.survivors as survivors\n"
+        "from components.cleaning.clean import clean_corpus; from components.cleaning.config import CleaningConfig\n"
+        "init = survivors._ShardWriter.__init__\n"
+        "def dying(self, folder):\n"
+        "    if folder.name == '.shard-00003.tmp': os.kill(os.getpid(), 9)\n"
+        "    init(self, folder)\n"
+        "survivors._ShardWriter.__init__ = dying\n"
+        "corpus, out, work, config = sys.argv[1:]\n"
+        "clean_corpus(Path(corpus), CleaningConfig.model_validate_json(config), out_dir=Path(out), work_dir=Path(work))"
+    )
+    work = tmp_path / "work"
+    arguments = [corpus, tmp_path / "again", work, json.dumps(settings_ | {"workers": 1})]
+    died = subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=False, env=dict(os.environ))
+    assert died.returncode == -9
+    finished = {path.name: path.stat().st_mtime_ns for path in work.glob("shard-*")}
+    assert sorted(finished) == ["shard-00000", "shard-00001", "shard-00002"]
+    shutil.copytree(work / "shard-00001", tmp_path / "witness")
+    (work / "shard-00001" / "counts.json").write_text(
+        (work / "shard-00001" / "counts.json").read_text().replace('"changed": ', '"changed": 9')
+    )
+    clean_corpus(corpus, config, out_dir=tmp_path / "again", work_dir=work)
+    changed = read_json(tmp_path / "again" / "report.json")["changed"]
+    assert changed > read_json(tmp_path / "one" / "report.json")["changed"]  # the finished shard was not done again
+    assert not work.exists()
+    left, right = tree(tmp_path / "again"), tree(tmp_path / "one")
+    assert left.keys() == right.keys()
+    assert all(left[name] == right[name] for name in left if name != "report.json")
+
+
+def test_finished_shards_of_another_corpus_are_not_taken(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    (work / "shard-00000").mkdir(parents=True)
+    (work / "plan.json").write_text('"sha256:another"')
+    corpus = tmp_path / "in"
+    write_records(KEPT, corpus)
+    (tmp_path / "out").mkdir()
+    report = clean_corpus(corpus, CleaningConfig.model_validate(FULL), out_dir=tmp_path / "out", work_dir=work)
+    assert report.rows == 2
 
 
 def test_exact_digest_ignores_case_width_and_space_only() -> None:
