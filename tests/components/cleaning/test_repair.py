@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from testkit import shared_data
 
+from components.cleaning.normalise import normalise_text
 from components.cleaning.repair import repair_encoding
 
 CHINESE = ["北京市朝阳区", "谢谢", "中文乱码测试，真的。", "我们星期二去了公园，天气很好。"]
@@ -71,3 +73,15 @@ def test_no_paragraph_of_wikipedia_is_changed() -> None:
     lines = [line for path in paths for line in gzip.decompress(path.read_bytes()).decode().split("\n")[:4_000]]
     assert len(lines) > 3_000
     assert [number for number, line in enumerate(lines) if repair_encoding(line) != line] == []
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["Ã", "ÃƒÂ©", "鍖椾含", "\ufffd鍖椾含", "\u200d", "👩\u200d", "e\u0301", "\U000e0067", " \n", "\u094d\u200d"],
+)
+def test_adversarial_text_takes_time_in_proportion(piece: str) -> None:
+    """200,000 characters each: 0.6 s of processor time at most when this was written, the bound is ten times that."""
+    text = piece * (200_000 // len(piece))
+    started = time.process_time()
+    normalise_text(repair_encoding(text))
+    assert time.process_time() - started < 6
