@@ -86,7 +86,7 @@ def _find_buckets(sketches: Sketches, order: Indices) -> _Buckets:
     by_member = np.argsort(member, kind="stable")
     positions, firsts = np.unique(member[by_member], return_index=True)
     bounds = np.concatenate([firsts, [member.size]])
-    return _Buckets(positions, bounds, bucket[by_member], np.bincount(bucket, minlength=count))
+    return _Buckets(positions.astype(np.int64), bounds, bucket[by_member], np.bincount(bucket, minlength=count))
 
 
 class _Search:

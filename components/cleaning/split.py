@@ -117,7 +117,7 @@ def _draw(points: NDArray[np.uint64], fractions: Fractions) -> Ranks:
     """The split in whose share of [0, 2**64) each point falls."""
     shares = np.array([getattr(fractions, name) for name in SPLIT_NAMES])
     drawn = np.searchsorted(np.cumsum(shares), points / 2.0**64, side="right")
-    return np.minimum(drawn, np.flatnonzero(shares)[-1]).astype(np.int8)
+    return np.asarray(np.minimum(drawn, np.flatnonzero(shares)[-1]), np.int8)
 
 
 def _clear(sketches: Sketches, facts: Facts, splits: Ranks, dropped: Dropped, config: SplitConfig) -> None:
