@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import random
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -155,6 +150,40 @@ def test_too_little_left_is_refused(tmp_path: Path, records: list[Record], messa
         clean(tmp_path, records, FULL)
 
 
+EVERYTHING = FULL | {
+    "license": {"allow": ["mit"], "missing": "keep"},
+    "length": {"min_characters": 2, "max_characters": 60},
+    "language": {"min_confidence": 0.99},
+    "quality": {
+        "max_symbol_share": 0.5, "max_repetition_share": 0.5, "max_repeated_line_share": 0.5, "max_broken_share": 0.3,
+        "max_mean_word_characters": 9,
+    },
+    "boilerplate": {"max_share": 0.6, "min_documents": 2},
+}  # fmt: skip
+SHORT = st.one_of(
+    st.text("ab字 。#\x00\u200b\n", max_size=40),
+    st.lists(
+        st.sampled_from(["one line", "two", "第三行", "版权所有", "\ufffd\ufffd", "Ã©", "x" * 12]), max_size=5
+    ).map("\n".join),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+)
+
+
+@given(rows=st.lists(st.tuples(SHORT, st.sampled_from(["mit", "gpl", None])), max_size=14))
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_the_same_with_every_filter_on(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str | None]]
+) -> None:
+    records = [
+        {"id": "first", "text": "A door stood open.", "lang": "en"},
+        {"id": "second", "text": "门一直开着没有关。", "lang": "zh"},
+        *({"id": str(index), "text": text, "lang": "en", "license": name} for index, (text, name) in enumerate(rows)),
+    ]
+    kept, _, _ = clean(tmp_path_factory.mktemp("once"), records, EVERYTHING)
+    again, dropped, _ = clean(tmp_path_factory.mktemp("twice"), kept, EVERYTHING)
+    assert again == kept and dropped == []
+
+
 @given(texts=st.lists(st.text("ab字 。#\x00\u200b\n", max_size=40), max_size=12))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_kept_and_dropped_are_what_was_read_and_cleaning_twice_is_once(
@@ -236,80 +265,6 @@ def test_a_copy_of_what_was_dropped_is_judged_for_itself(tmp_path: Path) -> None
     kept, dropped, _ = clean(tmp_path, records, FULL | {"license": {"allow": ["mit"], "missing": "keep"}})
     assert [row["id"] for row in kept] == ["zh", "allowed"]
     assert dropped == [{"id": "refused", "reason": "license_refused"}]
-
-
-def many_records(count: int) -> list[Record]:
-    """Families of a text, a copy and a near copy, mixed over the shards."""
-    rng = random.Random(8)
-    words = ["".join(rng.choices("abcdefgh", k=5)) for _ in range(500)]
-    records: list[Record] = [dict(record) for record in KEPT]
-    for index in range(count):
-        text = " ".join(rng.choices(words, k=30))
-        copies = {"a": text, "b": text.upper(), "c": text + " end"}
-        records += [{"id": f"{index}{name}", "text": copy, "lang": "en"} for name, copy in copies.items()]
-    rng.shuffle(records)
-    return records
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-
-
-def test_neither_processes_nor_a_kill_change_a_byte(tmp_path: Path) -> None:
-    corpus = tmp_path / "in"
-    write_records(many_records(300), corpus, records_per_shard=200)
-    settings_ = FULL | {"language": None}
-    for name in ("one", "two", "again"):
-        (tmp_path / name).mkdir()
-    config = CleaningConfig.model_validate(settings_ | {"workers": 1})
-    clean_corpus(corpus, config, out_dir=tmp_path / "one")
-    two = CleaningConfig.model_validate(settings_ | {"workers": 2})
-    assert two.digest() == config.digest()
-    clean_corpus(corpus, two, out_dir=tmp_path / "two")
-    assert tree(tmp_path / "two") == tree(tmp_path / "one")
-    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == [
-        "dropped.jsonl", "part-00000.jsonl", "report.json",
-    ]  # fmt: skip
-
-    code = (
-        "import os, sys; from pathlib import Path; import components.cleaning.survivors as survivors\n"
-        "from components.cleaning.clean import clean_corpus; from components.cleaning.config import CleaningConfig\n"
-        "init = survivors._ShardWriter.__init__\n"
-        "def dying(self, folder):\n"
-        "    if folder.name == '.shard-00003.tmp': os.kill(os.getpid(), 9)\n"
-        "    init(self, folder)\n"
-        "survivors._ShardWriter.__init__ = dying\n"
-        "corpus, out, work, config = sys.argv[1:]\n"
-        "clean_corpus(Path(corpus), CleaningConfig.model_validate_json(config), out_dir=Path(out), work_dir=Path(work))"
-    )
-    work = tmp_path / "work"
-    arguments = [corpus, tmp_path / "again", work, json.dumps(settings_ | {"workers": 1})]
-    died = subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=False, env=dict(os.environ))
-    assert died.returncode == -9
-    finished = {path.name: path.stat().st_mtime_ns for path in work.glob("shard-*")}
-    assert sorted(finished) == ["shard-00000", "shard-00001", "shard-00002"]
-    shutil.copytree(work / "shard-00001", tmp_path / "witness")
-    (work / "shard-00001" / "counts.json").write_text(
-        (work / "shard-00001" / "counts.json").read_text().replace('"changed": ', '"changed": 9')
-    )
-    clean_corpus(corpus, config, out_dir=tmp_path / "again", work_dir=work)
-    changed = read_json(tmp_path / "again" / "report.json")["changed"]
-    assert changed > read_json(tmp_path / "one" / "report.json")["changed"]  # the finished shard was not done again
-    assert not work.exists()
-    left, right = tree(tmp_path / "again"), tree(tmp_path / "one")
-    assert left.keys() == right.keys()
-    assert all(left[name] == right[name] for name in left if name != "report.json")
-
-
-def test_finished_shards_of_another_corpus_are_not_taken(tmp_path: Path) -> None:
-    work = tmp_path / "work"
-    (work / "shard-00000").mkdir(parents=True)
-    (work / "plan.json").write_text('"sha256:another"')
-    corpus = tmp_path / "in"
-    write_records(KEPT, corpus)
-    (tmp_path / "out").mkdir()
-    report = clean_corpus(corpus, CleaningConfig.model_validate(FULL), out_dir=tmp_path / "out", work_dir=work)
-    assert report.rows == 2
 
 
 def test_exact_digest_ignores_case_width_and_space_only() -> None:
