@@ -198,6 +198,9 @@ STAGES: dict[str, type[StageConfig]] = {
 }
 OPTIONAL_STAGES = frozenset({"tokenizer", "encoding", "pretraining"})
 SHARED_KEYS = ("seed", "languages")
+OF_EVALUATION = "evaluation"
+# Suites whose data are what was planted in, or found in, the training text itself.
+ABOUT_TRAINING_DATA = frozenset({"data_quality", "exposure", "membership", "pii_extraction"})
 
 
 def load_config(
@@ -215,6 +218,7 @@ def load_config(
     for override in overrides or []:
         _apply(values, override)
     _root_paths(values)
+    _protect_benchmarks(values)
     shared = {key: values["pipeline"][key] for key in SHARED_KEYS if key in values["pipeline"]}
     problems: list[str] = []
     stages = {
@@ -245,8 +249,29 @@ def _root_paths(values: dict[str, dict[str, Any]]) -> None:
     for suite in suites.values() if isinstance(suites, dict) else ():
         if isinstance(suite, dict) and isinstance(suite.get("data"), list):
             suite["data"] = [_rooted(root, path) for path in suite["data"]]
-    if isinstance(protected := values.get("cleaning", {}).get("protect"), list):
-        values["cleaning"]["protect"] = [_rooted(root, path) for path in protected]
+    protected = values.get("cleaning", {}).get("protect")
+    if isinstance(protected, list):
+        values["cleaning"]["protect"] = [path if path == OF_EVALUATION else _rooted(root, path) for path in protected]
+    elif isinstance(protected, dict):
+        values["cleaning"]["protect"] = {
+            name: [_rooted(root, path) for path in paths] if isinstance(paths, list) else paths
+            for name, paths in protected.items()
+        }
+
+
+def _protect_benchmarks(values: dict[str, dict[str, Any]]) -> None:
+    """Put the files of every benchmark that is evaluated where ``cleaning.protect`` says or implies `evaluation`."""
+    cleaning, given = values.get("cleaning", {}), values.get("cleaning", {}).get("protect", OF_EVALUATION)
+    suites = values.get("evaluation", {}).get("suites")
+    if given != OF_EVALUATION and not (isinstance(given, list) and OF_EVALUATION in given):
+        return
+    named = {
+        name: list(suite["data"])
+        for name, suite in (suites.items() if isinstance(suites, dict) else ())
+        if name not in ABOUT_TRAINING_DATA and isinstance(suite, dict) and isinstance(suite.get("data"), list)
+    }
+    others = [path for path in given if path != OF_EVALUATION] if isinstance(given, list) else []
+    cleaning["protect"] = named | {Path(str(path)).name: [path] for path in others}
 
 
 def _rooted(root: str, path: Any) -> Any:

@@ -20,6 +20,6 @@ def split(corpus: RawCorpus | ScrubbedCorpus | CleanCorpus, config: SplitConfig,
         rooms=("cleaning",),
         inputs={"corpus": corpus},
         config=config,
-        build=lambda inputs, out, _: split_corpus(inputs["corpus"], config, out_dir=out),
+        build=lambda inputs, out, work: split_corpus(inputs["corpus"], config, out_dir=out, work_dir=work / "split"),
         restricted=corpus.restricted,
     )

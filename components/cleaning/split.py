@@ -2,102 +2,82 @@
 
 Out: ``train/``, ``dev/``, ``test/``, ``holdout/``, each a corpus folder; ``dropped.jsonl`` and ``report.json``.
 
-Records that belong together (one user's, equal texts, near duplicates) form a group, and a group goes to one split.
-The group's hash is that of its smallest id, so neither the order of records nor their number moves a group.
-A record with ``force_split`` takes its group along. Where ready-made splits are respected, an evaluation record whose
-group also stands in an earlier split (train, dev, test, holdout, in this order) is dropped.
+A record's split follows from its unit (itself, or its user) alone: from ``force_split``, from the ready-made split or
+the day, or from where the hash of the unit's id falls. Neither the order of the records nor further ones move it.
+Where two splits hold equal or, if asked for, similar texts, the later split (train, dev, test, holdout, in this order)
+loses its copies, with a reason, so the splits are disjoint and what was trained on before is never tested on after.
+Forced records come before all others, and an earlier ready-made split before a later one.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from contextlib import ExitStack
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from components.cleaning.clean import exact_digest
-from components.cleaning.config import SPLIT_NAMES, Fractions, SplitConfig, SplitName
-from components.cleaning.near_duplicates import pair_near_duplicates
-from components.cleaning.shingles import Hashes, MinHasher, TokenHasher
-from components.core.corpus import LANGUAGES, Record, shard_paths, write_records
+from components.cleaning.config import SPLIT_NAMES, Fractions, SplitConfig
+from components.cleaning.facts import NONE, RANK, Facts, start_noting
+from components.cleaning.near_duplicates import find_near_duplicates
+from components.cleaning.shard_runs import describe_shards, run_shards, workspace
+from components.cleaning.sketches import Sketches, first_of_equals
+from components.core.corpus import LANGUAGES, ShardWriter, shard_paths
 from components.core.errors import ContractError
 from components.core.jsonfiles import write_json, write_jsonl
 from components.core.store import StageReport
 
 logger = logging.getLogger(__name__)
 
-IN_ANOTHER_SPLIT = "in_another_split"
-_CACHED_SETS = 4_096
-_RANK: dict[str, int] = {name: rank for rank, name in enumerate(SPLIT_NAMES)}
+Ranks = NDArray[np.int8]
+
+
+class SplitDropReason(StrEnum):
+    """Why a record stands in no split."""
+
+    IN_ANOTHER_SPLIT = "in_another_split"
+    SIMILAR_IN_ANOTHER_SPLIT = "similar_in_another_split"
+
+
+# A record that goes, with the reason and the record that stays.
+Dropped = dict[int, tuple[SplitDropReason, int]]
 
 
 class SplitReport(BaseModel):
-    """Counts only. ``splits`` is keyed by split, then by language and ``records``."""
+    """Counts only. ``splits`` is keyed by split, then by language and ``records``; ``undated`` went by fractions."""
 
     read: int
     kept: int
     dropped: int
     reasons: dict[str, int]
     splits: dict[str, dict[str, int]]
-    groups: int
-    largest_group: int
+    units: int
+    largest_unit: int
+    undated: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """What is remembered of a record."""
+def split_corpus(corpus: Path, config: SplitConfig, *, out_dir: Path, work_dir: Path | None = None) -> StageReport:
+    """Write the four splits; ``work_dir`` gets what outlives a kill (None: a folder under ``out_dir``).
 
-    id: str
-    unit: str
-    lang: str
-    forced: str | None
-    given: str | None
-    digest: bytes
-
-
-class _Groups:
-    """Disjoint sets of positions."""
-
-    def __init__(self, count: int) -> None:
-        self._parent = list(range(count))
-
-    def find(self, index: int) -> int:
-        """The set's root."""
-        while self._parent[index] != index:
-            self._parent[index] = self._parent[self._parent[index]]
-            index = self._parent[index]
-        return index
-
-    def join(self, left: int, right: int) -> None:
-        """Make two sets one; the smaller root stays root."""
-        left, right = self.find(left), self.find(right)
-        self._parent[max(left, right)] = min(left, right)
-
-    def connected(self, left: int, right: int) -> bool:
-        """Whether both are in one set."""
-        return self.find(left) == self.find(right)
-
-
-def split_corpus(corpus: Path, config: SplitConfig, *, out_dir: Path) -> StageReport:
-    """Write the four splits.
-
-    Raises ContractError if a split that should hold records stays empty, or a record names an unknown split.
+    Raises: ContractError if a split that should hold records stays empty, or a record names an unknown split;
+    TransientError if a worker process was killed.
     """
-    items = [_item(record, config) for _, record in _records(corpus)]
-    groups = _group(corpus, items, config)
-    splits, dropped = _assign(items, groups, config)
-    for name in SPLIT_NAMES:
-        write_records(_selected(corpus, splits, name), out_dir / name)
-    write_jsonl(dropped, out_dir / "dropped.jsonl")
-    report = _report(items, splits, groups, dropped)
-    _check_not_empty(corpus, items, report, config)
+    shards = shard_paths(corpus)
+    with workspace(work_dir or out_dir / ".work", [config.digest(), describe_shards(shards)]) as work:
+        folders = run_shards(partial(start_noting, config), shards, work, workers=config.workers)
+        facts: Facts = np.concatenate([np.load(folder / "facts.npy") for folder in folders])
+        splits, dropped = _assign(facts, config)
+        _clear(Sketches(folders), facts, splits, dropped, config)
+    _write(shards, splits, dropped, out_dir)
+    report = _report(facts, splits, dropped)
+    _check_not_empty(corpus, facts, report, config)
     write_json(report, out_dir / "report.json")
     logger.info(
         "split %d records: %s", report.kept, {name: counts["records"] for name, counts in report.splits.items()}
@@ -105,160 +85,115 @@ def split_corpus(corpus: Path, config: SplitConfig, *, out_dir: Path) -> StageRe
     return StageReport(rows=report.kept, summary=report.model_dump())
 
 
-def _records(corpus: Path) -> Iterator[tuple[int, Record]]:
-    for index, line in _lines(corpus):
-        yield index, json.loads(line)
+def _assign(facts: Facts, config: SplitConfig) -> tuple[Ranks, Dropped]:
+    """The split of each record by its unit alone; a user's records that a later ready-made split holds go."""
+    _, first, unit = np.unique(facts["unit"], return_index=True, return_inverse=True)
+    forced_U, given_U = (np.full(len(first), NONE, np.int8) for _ in range(2))
+    np.minimum.at(forced_U, unit, facts["forced"])
+    np.minimum.at(given_U, unit, facts["given"])
+    splits_U = np.where(forced_U < NONE, forced_U, given_U)
+    for given in range(NONE + 1):
+        fractions = _fractions(given, config)
+        drawn = (forced_U == NONE) & (given_U == given)
+        if fractions is not None:
+            splits_U[drawn] = _draw(facts["point"][first[drawn]], fractions)
+    conflicting = (facts["given"] != NONE) & (facts["given"] != given_U[unit]) & (facts["forced"] == NONE)
+    decisive = np.zeros(len(first), np.int64)
+    decides = np.flatnonzero(facts["given"] == given_U[unit])[::-1]
+    decisive[unit[decides]] = decides  # the first of each unit is written last
+    dropped = {
+        int(index): (SplitDropReason.IN_ANOTHER_SPLIT, int(decisive[unit[index]]))
+        for index in np.flatnonzero(conflicting)
+    }
+    return splits_U[unit], dropped
 
 
-def _lines(corpus: Path) -> Iterator[tuple[int, bytes]]:
-    index = 0
-    for path in shard_paths(corpus):
-        with path.open("rb") as handle:
-            for line in handle:
-                yield index, line
-                index += 1
+def _fractions(given: int, config: SplitConfig) -> Fractions | None:
+    """The shares by which records of a ready-made split (NONE: of none) are parted; None: they stay together."""
+    return config.fractions if given == NONE else config.given.get(SPLIT_NAMES[given])
 
 
-def _selected(corpus: Path, splits: list[SplitName | None], name: SplitName) -> Iterator[Record]:
-    for index, line in _lines(corpus):
-        if splits[index] == name:
-            yield json.loads(line)
+def _draw(points: NDArray[np.uint64], fractions: Fractions) -> Ranks:
+    """The split in whose share of [0, 2**64) each point falls."""
+    shares = np.array([getattr(fractions, name) for name in SPLIT_NAMES])
+    drawn = np.searchsorted(np.cumsum(shares), points / 2.0**64, side="right")
+    return np.asarray(np.minimum(drawn, np.flatnonzero(shares)[-1]), np.int8)
 
 
-def _item(record: Record, config: SplitConfig) -> _Item:
-    identifier, user = record["id"], record.get("user")
-    by_user = config.unit == "user" and user is not None
-    given = record.get("split") if config.respect_given_splits else None
-    for key, value in (("force_split", record.get("force_split")), ("split", given)):
-        if value is not None and value not in _RANK:
-            raise ContractError(
-                f"record {identifier[:80]!r}: {key} is none of {', '.join(SPLIT_NAMES)}; mend the source"
-            )
-    lang = record.get("lang")
-    return _Item(
-        id=identifier,
-        unit=f"user/{user}" if by_user else f"document/{identifier}",
-        lang=lang if lang in LANGUAGES else "unknown",
-        forced=record.get("force_split"),
-        given=given,
-        digest=exact_digest(record["text"]),
-    )
-
-
-def _group(corpus: Path, items: list[_Item], config: SplitConfig) -> _Groups:
-    groups = _Groups(len(items))
-    first: dict[str | bytes, int] = {}
-    for index, item in enumerate(items):
-        for key in (item.unit, item.digest):
-            groups.join(first.setdefault(key, index), index)
-    if items:
-        _join_near_duplicates(corpus, items, groups, config)
-    return groups
-
-
-def _join_near_duplicates(corpus: Path, items: list[_Item], groups: _Groups, config: SplitConfig) -> None:
+def _clear(sketches: Sketches, facts: Facts, splits: Ranks, dropped: Dropped, config: SplitConfig) -> None:
+    """Drop what is equal or similar to a record of another split that comes before it."""
+    left = np.setdiff1d(np.arange(len(facts)), np.fromiter(dropped, np.int64, len(dropped)), assume_unique=True)
+    digests = sketches.digests()[left]
+    # By content, not by place, where all else is equal: the order of the records must not matter.
+    ranks = (splits[left], facts["given"][left], facts["forced"][left] == NONE)
+    order = np.lexsort((digests[:, 1], digests[:, 0], *ranks))
+    precedence = left[order]
+    leaders = first_of_equals(digests[order])
+    stay = splits[precedence] == splits[precedence[leaders]]
+    for place in np.flatnonzero(~stay).tolist():
+        dropped[int(precedence[place])] = (SplitDropReason.IN_ANOTHER_SPLIT, int(precedence[leaders[place]]))
     near = config.group_near_duplicates
     if near is None:
         return
-    hasher = TokenHasher()
-    # One document stands for all that are equal to it.
-    positions = list({item.digest: index for index, item in reversed(list(enumerate(items)))}.values())[::-1]
-    chosen = set(positions)
-    texts = [record["text"] for index, record in _records(corpus) if index in chosen]
-
-    @lru_cache(maxsize=_CACHED_SETS)
-    def set_of(index: int) -> Hashes:
-        return np.unique(hasher.document(texts[index]))
-
-    hashed = (grams if (grams := hasher.document(text)).size else np.zeros(1, np.uint64) for text in texts)
-    signatures = MinHasher(permutations=near.permutations, seed=config.seed).signatures(hashed)
-
-    def connected(left: int, right: int) -> bool:
-        return groups.connected(positions[left], positions[right])
-
-    for left, right in pair_near_duplicates(signatures, set_of, near.threshold, connected):
-        groups.join(positions[left], positions[right])
+    is_leader = leaders == np.arange(len(leaders))
+    found = find_near_duplicates(sketches, near.threshold, order=precedence[is_leader], labels=splits)
+    for place in np.flatnonzero(stay).tolist():
+        kept = found.get(int(precedence[leaders[place]]))
+        if kept is not None:
+            dropped[int(precedence[place])] = (SplitDropReason.SIMILAR_IN_ANOTHER_SPLIT, kept)
 
 
-def _assign(
-    items: list[_Item], groups: _Groups, config: SplitConfig
-) -> tuple[list[SplitName | None], list[dict[str, str]]]:
-    """The split of each record, None where it is dropped, and the dropped ones."""
-    members: dict[int, list[int]] = {}
-    for index in range(len(items)):
-        members.setdefault(groups.find(index), []).append(index)
-    splits: list[SplitName | None] = [None] * len(items)
-    dropped: dict[int, str] = {}
-    for group in members.values():
-        split, given, keeper = _split_of([items[index] for index in group], config)
-        for index in group:
-            if items[index].given is not None and items[index].given != given and items[index].forced is None:
-                dropped[index] = keeper
-            else:
-                splits[index] = split
-    rows = [{"id": items[index].id, "of": of, "reason": IN_ANOTHER_SPLIT} for index, of in sorted(dropped.items())]
-    return splits, rows
+def _write(shards: list[Path], splits: Ranks, dropped: Dropped, out_dir: Path) -> None:
+    wanted = {kept for _, kept in dropped.values()}.union(dropped)
+    ids: dict[int, str] = {}
+    with ExitStack() as stack:
+        writers = [stack.enter_context(ShardWriter(out_dir / name)) for name in SPLIT_NAMES]
+        for index, line in enumerate(_lines(shards)):
+            if index in wanted:
+                ids[index] = json.loads(line)["id"]
+            if index not in dropped:
+                writers[splits[index]].write(line)
+    rows = ({"id": ids[index], "of": ids[kept], "reason": reason} for index, (reason, kept) in sorted(dropped.items()))
+    write_jsonl(rows, out_dir / "dropped.jsonl")
 
 
-def _split_of(group: list[_Item], config: SplitConfig) -> tuple[SplitName, str | None, str]:
-    """A group's split, the ready-made split it comes from, and the id of the record that decided."""
-    given = min((item.given for item in group if item.given is not None), key=_RANK.__getitem__, default=None)
-    keeper = next((item.id for item in group if item.given == given), group[0].id)
-    forced = min((item.forced for item in group if item.forced is not None), key=_RANK.__getitem__, default=None)
-    if forced is not None:
-        return _named(forced), given, keeper
-    if given is not None and _named(given) not in config.given:
-        return _named(given), given, keeper
-    fractions = config.fractions if given is None else config.given[_named(given)]
-    smallest = min((item.unit for item in group), key=lambda unit: (len(unit), unit))
-    return _draw(smallest, fractions, config), given, keeper
+def _lines(shards: list[Path]) -> Iterator[bytes]:
+    for path in shards:
+        with path.open("rb") as handle:
+            yield from handle
 
 
-def _named(name: str) -> SplitName:
-    return SPLIT_NAMES[_RANK[name]]
-
-
-def _draw(unit: str, fractions: Fractions, config: SplitConfig) -> SplitName:
-    """The split in whose share of [0, 1) the unit's hash falls."""
-    digest = hashlib.sha256(f"{config.seed}/{config.salt}/{unit}".encode()).digest()
-    point = int.from_bytes(digest[:8], "big") / 2**64
-    total = 0.0
-    for name in SPLIT_NAMES:
-        total += getattr(fractions, name)
-        if point < total:
-            return name
-    return next(name for name in reversed(SPLIT_NAMES) if getattr(fractions, name) > 0)
-
-
-def _report(
-    items: list[_Item], splits: list[SplitName | None], groups: _Groups, dropped: list[dict[str, str]]
-) -> SplitReport:
-    sizes = Counter(groups.find(index) for index in range(len(items)))
-    counts: dict[str, dict[str, int]] = {name: {"records": 0} for name in SPLIT_NAMES}
-    for item, name in zip(items, splits, strict=True):
-        if name is not None:
-            counts[name]["records"] += 1
-            counts[name][item.lang] = counts[name].get(item.lang, 0) + 1
+def _report(facts: Facts, splits: Ranks, dropped: Dropped) -> SplitReport:
+    kept = np.ones(len(facts), np.bool_)
+    kept[list(dropped)] = False
+    names = [*LANGUAGES, "unknown"]
+    counts: dict[str, dict[str, int]] = {}
+    for name, rank in RANK.items():
+        languages = np.bincount(facts["language"][kept & (splits == rank)], minlength=len(names)).tolist()
+        counts[name] = {"records": sum(languages)} | {
+            lang: count for lang, count in zip(names, languages, strict=True) if count
+        }
+    sizes = np.unique(facts["unit"], return_counts=True)[1]
     return SplitReport(
-        read=len(items),
-        kept=len(items) - len(dropped),
+        read=len(facts),
+        kept=len(facts) - len(dropped),
         dropped=len(dropped),
-        reasons={IN_ANOTHER_SPLIT: len(dropped)} if dropped else {},
+        reasons=dict(sorted(Counter(reason.value for reason, _ in dropped.values()).items())),
         splits=counts,
-        groups=len(sizes),
-        largest_group=max(sizes.values(), default=0),
+        units=len(sizes),
+        largest_unit=int(sizes.max(initial=0)),
+        undated=int(facts["undated"].sum()),
     )
 
 
-def _check_not_empty(corpus: Path, items: list[_Item], report: SplitReport, config: SplitConfig) -> None:
+def _check_not_empty(corpus: Path, facts: Facts, report: SplitReport, config: SplitConfig) -> None:
     wanted: set[str] = {"train"}
-    for given in {item.given for item in items}:
-        fractions = config.fractions if given is None else config.given.get(_named(given))
-        wanted |= (
-            {_named(given)} if given and fractions is None else {n for n in SPLIT_NAMES if getattr(fractions, n) > 0}
-        )
+    for given in np.unique(facts["given"]).tolist():
+        fractions = _fractions(given, config)
+        wanted |= {SPLIT_NAMES[given]} if fractions is None else {n for n in SPLIT_NAMES if getattr(fractions, n) > 0}
     if empty := [name for name in SPLIT_NAMES if name in wanted and not report.splits[name]["records"]]:
         raise ContractError(
-            f"{corpus}: split {' and '.join(empty)} stays empty ({report.read} records in {report.groups} groups, the "
-            f"largest of {report.largest_group}); add records or change splitting.fractions"
+            f"{corpus}: split {' and '.join(empty)} stays empty ({report.read} records in {report.units} units, the "
+            f"largest of {report.largest_unit}, {report.dropped} dropped as copies); add records or change "
+            "splitting.fractions"
         )

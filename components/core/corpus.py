@@ -1,7 +1,7 @@
 """Our corpora on disk: JSON Lines shards of records.
 
 A record is a JSON object with ``id`` and ``text`` and, where known, ``lang`` (``en`` or ``zh``), ``label``,
-``group``, ``user``, ``timestamp``. A corpus folder holds ``part-00000.jsonl``, ``part-00001.jsonl``, …;
+``group``, ``user``, ``timestamp``, ``license``. A corpus folder holds ``part-00000.jsonl``, ``part-00001.jsonl``, …;
 whatever else lies in the folder (a report, ground truth) is not part of the corpus.
 """
 
@@ -38,16 +38,40 @@ def read_records(folder: Path) -> Iterator[Record]:
 
 def write_records(records: Iterable[Record], folder: Path, *, records_per_shard: int = RECORDS_PER_SHARD) -> int:
     """Write records as shards; returns how many. An empty corpus still has one (empty) shard."""
-    folder.mkdir(parents=True, exist_ok=True)
-    count, shard, handle = 0, 0, (folder / "part-00000.jsonl").open("w", encoding="utf-8")
-    try:
-        for record in records:
-            if count and count % records_per_shard == 0:
-                handle.close()
-                shard += 1
-                handle = (folder / f"part-{shard:05d}.jsonl").open("w", encoding="utf-8")
-            handle.write(json.dumps(record, ensure_ascii=False, sort_keys=True) + "\n")
-            count += 1
-    finally:
-        handle.close()
-    return count
+    lines = ((json.dumps(record, ensure_ascii=False, sort_keys=True) + "\n").encode() for record in records)
+    return write_lines(lines, folder, records_per_shard=records_per_shard)
+
+
+def write_lines(lines: Iterable[bytes], folder: Path, *, records_per_shard: int = RECORDS_PER_SHARD) -> int:
+    """The same for records that are lines of JSON already, each with its line end."""
+    with ShardWriter(folder, records_per_shard=records_per_shard) as writer:
+        for line in lines:
+            writer.write(line)
+    return writer.count
+
+
+class ShardWriter:
+    """Writes lines of JSON as the shards of one corpus folder, where several are written at once."""
+
+    def __init__(self, folder: Path, *, records_per_shard: int = RECORDS_PER_SHARD) -> None:
+        """Opens the first shard, so that an empty corpus still has one."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.count = 0
+        self._folder = folder
+        self._records_per_shard = records_per_shard
+        self._handle = (folder / "part-00000.jsonl").open("wb")
+
+    def __enter__(self) -> ShardWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._handle.close()
+
+    def write(self, line: bytes) -> None:
+        """Add a record, given as a line with its end."""
+        if self.count and self.count % self._records_per_shard == 0:
+            self._handle.close()
+            shard = self.count // self._records_per_shard
+            self._handle = (self._folder / f"part-{shard:05d}.jsonl").open("wb")
+        self._handle.write(line)
+        self.count += 1

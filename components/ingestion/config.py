@@ -10,8 +10,8 @@ from components.core.config import StageConfig
 from components.core.hashing import digest_value
 from components.ingestion.embedded.config import EmbeddedCorpusConfig
 
-FieldName = Literal["id", "text", "lang", "label", "group", "user", "timestamp"]
-FIELD_NAMES: tuple[FieldName, ...] = ("id", "text", "lang", "label", "group", "user", "timestamp")
+FieldName = Literal["id", "text", "lang", "label", "group", "user", "timestamp", "license"]
+FIELD_NAMES: tuple[FieldName, ...] = ("id", "text", "lang", "label", "group", "user", "timestamp", "license")
 
 Format = Literal["jsonl", "csv", "tsv", "txt", "markdown", "wikiextractor", "parquet"]
 Language = Literal["en", "zh"]
@@ -48,6 +48,9 @@ class SourceConfig(StageConfig):
         default="utf-8", description="Encoding of a text source."
     )
     lang: Language | None = Field(default=None, description="Language of every record that names none itself.")
+    license: str | None = Field(
+        default=None, min_length=1, description="Licence of every record that names none itself, as SPDX writes it."
+    )
     split: SplitName | None = Field(default=None, description="Ready-made split that this source is.")
     label_map: dict[_Text, str] | None = Field(
         default=None, description="Label as read to label name; replaces ingestion.label_map."

@@ -1,7 +1,8 @@
 """From a row as it was read to a record of ours, or to the reason why not.
 
 A record holds ``id``, ``text`` and, where the source has them, ``lang`` (``en``, ``zh`` or what the source says),
-``label``, ``group``, ``user``, ``timestamp``, ``split``: all strings without lone surrogates, so they can be written.
+``label``, ``group``, ``user``, ``timestamp``, ``license``, ``split``: all strings without lone surrogates, so they can
+be written.
 """
 
 from __future__ import annotations
@@ -165,6 +166,8 @@ class RecordBuilder:
     def _finish(self, record: Record, row: Mapping[str, Any]) -> QuarantineReason | None:
         if (lang := record.get("lang") or self._source.lang) is not None:
             record["lang"] = normalise_language(lang)
+        if self._source.license is not None:
+            record.setdefault("license", self._source.license)
         split = row.get("split") if isinstance(row.get("split"), str) else None
         if (given := self._source.split or split) is not None:
             record["split"] = given

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import get_args
 
+from components.core.hashing import digest_file, digest_value
 from components.core.store import StageReport
 from components.safety.config import Category, SafetyConfig
 from components.safety.filter import FilterSettings, SafetyFilter
@@ -53,6 +54,12 @@ def default_filter(folder: Path = DEFAULT_DIR) -> SafetyFilter:
     config = default_config()
     settings = FilterSettings.of(config, thresholds={})
     return SafetyFilter(settings, RuleSet(load_lexicons(RULES_DIR, config.categories)), None)
+
+
+def default_filter_digest(folder: Path = DEFAULT_DIR) -> str:
+    """Digest of what the shipped filter judges by: its trained files and its rules."""
+    paths = [folder / name for name in _FILES] + sorted(RULES_DIR.glob("*.yaml"))
+    return digest_value({path.name: digest_file(path) for path in paths if path.exists()})
 
 
 def train_default_filter(harmful: Path, *, out_dir: Path = DEFAULT_DIR) -> StageReport:

@@ -142,6 +142,12 @@ class SafetyFilter:
             latency_ms=_milliseconds(started),
         )
 
+    def scores(self, text: str, lang: str | None = None) -> dict[str, float]:
+        """Score of each category in [0, 1], 1 where a rule matched; nothing is decided and nothing blocked."""
+        language = lang if lang in self.settings.languages else guess_language(text)
+        views = make_views(text)
+        return self._score(views, self._rules.find(views), language)[0]
+
     def refusal(self, language: str, category: str | None = None) -> str:
         """The message shown instead of a blocked text."""
         for messages in (self.settings.category_refusals.get(category or "", {}), self.settings.refusals):

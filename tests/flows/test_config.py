@@ -114,3 +114,29 @@ def test_data_root_stands_before_relative_paths_only() -> None:
     )
     assert config.finetuning.sources == ("/data/a.csv", "/b.csv", "hf://x/y")
     assert config.evaluation.suites["stereoset"].data == ("/data/stereoset/stereoset_dev.json.gz",)
+
+
+def test_the_benchmarks_of_the_evaluation_are_protected_unless_told_otherwise(tmp_path: Path) -> None:
+    folder = copy_of("demo", tmp_path)
+    suites = {
+        "crows_pairs": {"data": ["c.csv"]},
+        "perplexity": {},
+        "exposure": {"data": ["planted.jsonl"]},  # the training text's own canaries must stay
+        "task_quality": {"data": ["/abs/t.csv"]},
+    }
+    (folder / "evaluation.yaml").write_text(yaml.safe_dump({"suites": suites}), encoding="utf-8")
+    derived = {"crows_pairs": ("data/c.csv",), "task_quality": ("/abs/t.csv",)}
+    cases: list[tuple[object, dict[str, tuple[str, ...]]]] = [
+        ("evaluation", derived),
+        (["evaluation", "own/x.jsonl"], derived | {"x.jsonl": ("data/own/x.jsonl",)}),
+        (["x.jsonl"], {"x.jsonl": ("data/x.jsonl",)}),
+        ({"mine": ["a.csv", "b.csv"]}, {"mine": ("data/a.csv", "data/b.csv")}),
+        ([], {}),
+    ]
+    cleaning = yaml.safe_load((folder / "cleaning.yaml").read_text(encoding="utf-8"))
+    for given, expected in cases:
+        (folder / "cleaning.yaml").write_text(yaml.safe_dump(cleaning | {"protect": given}), encoding="utf-8")
+        assert load_config(config_dir=folder, overrides=["pipeline.data_root=data"]).cleaning.protect == expected
+    del cleaning["protect"]
+    (folder / "cleaning.yaml").write_text(yaml.safe_dump(cleaning), encoding="utf-8")
+    assert load_config(config_dir=folder, overrides=["pipeline.data_root=data"]).cleaning.protect == derived

@@ -10,10 +10,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from components.cleaning.clean import clean_corpus, exact_digest
+from components.cleaning.clean import clean_corpus
 from components.cleaning.config import CleaningConfig
-from components.cleaning.quality import repetition_share, symbol_share
-from components.cleaning.shingles import TokenHasher
+from components.cleaning.quality import (
+    broken_share,
+    mean_word_characters,
+    repeated_line_share,
+    repetition_share,
+    symbol_share,
+)
+from components.cleaning.shingles import TokenHasher, shingle_set
+from components.cleaning.sketches import exact_digest
 from components.core.corpus import Record, read_records, write_records
 from components.core.errors import ConfigError, ContractError
 from components.core.jsonfiles import read_json, read_jsonl
@@ -128,7 +135,7 @@ def test_benchmarks_are_protected(tmp_path: Path, name: str, data: str, row: str
     }
     surrounded = [record | {"text": f"Before. {record['text']} After."} for record in KEPT]
     kept, dropped, _ = clean(tmp_path, [*surrounded, other | {"lang": row}], FULL | {"protect": [str(tmp_path / name)]})
-    assert dropped == [{"id": row, "reason": "overlaps_protected"}]
+    assert dropped == [{"id": row, "reason": "overlaps_protected", "benchmarks": [name]}]
     assert len(kept) == 2
 
 
@@ -143,6 +150,40 @@ def test_too_little_left_is_refused(tmp_path: Path, records: list[Record], messa
         clean(tmp_path, records, FULL)
 
 
+EVERYTHING = FULL | {
+    "license": {"allow": ["mit"], "missing": "keep"},
+    "length": {"min_characters": 2, "max_characters": 60},
+    "language": {"min_confidence": 0.99},
+    "quality": {
+        "max_symbol_share": 0.5, "max_repetition_share": 0.5, "max_repeated_line_share": 0.5, "max_broken_share": 0.3,
+        "max_mean_word_characters": 9,
+    },
+    "boilerplate": {"max_share": 0.6, "min_documents": 2},
+}  # fmt: skip
+SHORT = st.one_of(
+    st.text("ab字 。#\x00\u200b\n", max_size=40),
+    st.lists(
+        st.sampled_from(["one line", "two", "第三行", "版权所有", "\ufffd\ufffd", "Ã©", "x" * 12]), max_size=5
+    ).map("\n".join),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+)
+
+
+@given(rows=st.lists(st.tuples(SHORT, st.sampled_from(["mit", "gpl", None])), max_size=14))
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_the_same_with_every_filter_on(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str | None]]
+) -> None:
+    records = [
+        {"id": "first", "text": "A door stood open.", "lang": "en"},
+        {"id": "second", "text": "门一直开着没有关。", "lang": "zh"},
+        *({"id": str(index), "text": text, "lang": "en", "license": name} for index, (text, name) in enumerate(rows)),
+    ]
+    kept, _, _ = clean(tmp_path_factory.mktemp("once"), records, EVERYTHING)
+    again, dropped, _ = clean(tmp_path_factory.mktemp("twice"), kept, EVERYTHING)
+    assert again == kept and dropped == []
+
+
 @given(texts=st.lists(st.text("ab字 。#\x00\u200b\n", max_size=40), max_size=12))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_kept_and_dropped_are_what_was_read_and_cleaning_twice_is_once(
@@ -152,6 +193,78 @@ def test_kept_and_dropped_are_what_was_read_and_cleaning_twice_is_once(
     kept, _, _ = clean(tmp_path_factory.mktemp("once"), records, FULL)
     again, dropped, _ = clean(tmp_path_factory.mktemp("twice"), kept, FULL)
     assert again == kept and dropped == []
+
+
+class Scorer:
+    """Scores by a word."""
+
+    def scores(self, text: str, lang: str | None = None) -> dict[str, float]:
+        return {"hate": 0.9 if "worthless" in text else 0.1, "threat": 0.5 if lang == "zh" else 0.0}
+
+
+def test_harmful_text_goes_by_its_score(tmp_path: Path) -> None:
+    harmful = {"id": "bad", "text": ENGLISH + " They are worthless people.", "lang": "en"}
+    corpus = tmp_path / "in"
+    write_records([*KEPT, harmful], corpus)
+    for name, toxicity, gone in (
+        ("all", {"max_score": 0.8}, ["bad"]),
+        ("one", {"max_score": 0.4, "categories": ["hate"]}, ["bad"]),
+        ("none", {"max_score": 0.95}, []),
+    ):
+        (tmp_path / name).mkdir()
+        config = CleaningConfig.model_validate(OFF | {"toxicity": toxicity})
+        clean_corpus(corpus, config, out_dir=tmp_path / name, make_scorer=Scorer)
+        assert list(read_jsonl(tmp_path / name / "dropped.jsonl")) == [{"id": row, "reason": "toxic"} for row in gone]
+    with pytest.raises(ConfigError, match="no harm classifier"):
+        clean_corpus(corpus, config, out_dir=tmp_path / "none")
+    unknown = CleaningConfig.model_validate(OFF | {"toxicity": {"max_score": 0.5, "categories": ["spam"]}})
+    with pytest.raises(ConfigError, match="spam unknown; known: hate, threat"):
+        clean_corpus(corpus, unknown, out_dir=tmp_path / "none", make_scorer=Scorer)
+
+
+def test_licences_and_boilerplate_and_encodings(tmp_path: Path) -> None:
+    notice = "This page was printed from the archive of the town library on demand of a reader."
+    records: list[Record] = [
+        *(record | {"license": "CC BY 4.0"} for record in KEPT),
+        {"id": "nc", "text": ENGLISH + " nc", "lang": "en", "license": "cc-by-nc-4.0"},
+        {"id": "unsaid", "text": ENGLISH + " unsaid", "lang": "en"},
+        {"id": "broken", "text": "\ufffd\ufffd" + ENGLISH, "lang": "en", "license": "cc0"},
+        {
+            "id": "mended",
+            "text": "The café — it was closed, and nobody knew why.".encode().decode("cp1252"),
+            "license": "cc0",
+        },
+        *(
+            {"id": f"n{index}", "text": f"{notice}\nItem {index} of {index + 7}", "license": "cc0"}
+            for index in range(6)
+        ),
+    ]
+    settings_ = FULL | {
+        "license": {"allow": ["cc-by-*", "cc0"], "deny": ["*-nc-*"], "missing": "drop"},
+        "quality": {"max_symbol_share": 0.3, "max_repetition_share": 0.5, "max_broken_share": 0.01},
+        "near_duplicates": {"threshold": 0.95},
+        "boilerplate": {"max_share": 0.6, "min_documents": 5},
+    }
+    kept, dropped, _ = clean(tmp_path, records, settings_)
+    assert [row["id"] for row in kept] == ["en", "zh", "mended"]
+    assert kept[2]["text"] == "The café — it was closed, and nobody knew why."
+    reasons = {row["id"]: row["reason"] for row in dropped}
+    assert reasons == {
+        "nc": "license_refused",
+        "unsaid": "license_missing",
+        "broken": "broken_encoding",
+    } | {f"n{index}": "boilerplate" for index in range(6)}
+
+
+def test_a_copy_of_what_was_dropped_is_judged_for_itself(tmp_path: Path) -> None:
+    records = [
+        *KEPT[1:],
+        KEPT[0] | {"id": "refused", "license": "gpl"},
+        KEPT[0] | {"id": "allowed", "license": "mit"},
+    ]
+    kept, dropped, _ = clean(tmp_path, records, FULL | {"license": {"allow": ["mit"], "missing": "keep"}})
+    assert [row["id"] for row in kept] == ["zh", "allowed"]
+    assert dropped == [{"id": "refused", "reason": "license_refused"}]
 
 
 def test_exact_digest_ignores_case_width_and_space_only() -> None:
@@ -165,8 +278,14 @@ def test_shares_by_hand() -> None:
     assert symbol_share(" \n") == 1
     hasher = TokenHasher()
     # 23 words in a circle of 3 give 21 triples, of which 3 are distinct.
-    assert repetition_share(hasher.document(" ".join(["a", "b", "c"] * 7 + ["a", "b"]))) == pytest.approx(18 / 21)
-    assert repetition_share(hasher.document("a a a a")) == 0
+    grams = hasher.document(" ".join(["a", "b", "c"] * 7 + ["a", "b"]))
+    assert repetition_share(grams.size, shingle_set(grams).size) == pytest.approx(18 / 21)
+    assert repetition_share(4, 1) == 0
+    assert repeated_line_share("aa\nbb\n aa \n\ncc\naa") == pytest.approx(4 / 10)
+    assert repeated_line_share("") == 0
+    assert broken_share("a\ufffd \ufffdb") == 0.5
+    assert mean_word_characters(["two", "words", "字", "x"]) == 3
+    assert mean_word_characters(["字"]) == 0
 
 
 def test_the_embedded_corpus_loses_its_planted_defects(tmp_path: Path) -> None:

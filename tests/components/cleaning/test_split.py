@@ -12,10 +12,11 @@ from pydantic import ValidationError
 from testkit import shared_data
 
 from components.cleaning.config import SPLIT_NAMES, SplitConfig
+from components.cleaning.facts import parse_day
 from components.cleaning.split import split_corpus
 from components.core.corpus import Record, read_records, write_records
 from components.core.errors import ContractError
-from components.core.jsonfiles import read_jsonl
+from components.core.jsonfiles import read_json, read_jsonl
 from components.ingestion.config import IngestionConfig
 from components.ingestion.ingest import ingest_corpus
 
@@ -72,42 +73,101 @@ def test_seed_and_salt_change_the_assignment(tmp_path: Path) -> None:
     assert base != where(split(tmp_path, records_of(300), PLAIN | {"salt": "x"}, "salt"))
 
 
-def test_equal_texts_share_a_split_and_so_do_near_duplicates_where_asked(tmp_path: Path) -> None:
+def copies_of(count: int) -> list[Record]:
+    """Families of three: a text, the same in capitals, and one with two words more."""
     words = [f"w{index}" for index in range(60)]
     records: list[Record] = []
-    for index in range(150):
+    for index in range(count):
         text = " ".join(random.Random(index).sample(words, 40))
         records += [
             {"id": f"{index}-a", "text": text},
             {"id": f"{index}-b", "text": text.upper() + " "},
             {"id": f"{index}-c", "text": text + " once more"},
         ]
+    return records
+
+
+def splits_of_families(found: dict[str, str], members: str, count: int) -> list[set[str]]:
+    return [{found[key] for member in members if (key := f"{index}-{member}") in found} for index in range(count)]
+
+
+def test_copies_stand_in_one_split_and_near_duplicates_too_where_asked(tmp_path: Path) -> None:
+    records = copies_of(150) + records_of(300)
     exact = where(split(tmp_path, records, PLAIN, "exact"))
-    assert all(exact[f"{index}-a"] == exact[f"{index}-b"] for index in range(150))
-    assert any(exact[f"{index}-a"] != exact[f"{index}-c"] for index in range(150))
+    assert all(len(names) == 1 for names in splits_of_families(exact, "ab", 150))
+    assert any(len(names) == 2 for names in splits_of_families(exact, "abc", 150))
     near = where(split(tmp_path, records, PLAIN | {"group_near_duplicates": {"threshold": 0.8}}, "near"))
-    assert all(near[f"{index}-a"] == near[f"{index}-b"] == near[f"{index}-c"] for index in range(150))
+    assert all(len(names) == 1 for names in splits_of_families(near, "abc", 150))
+    reasons = {row["reason"] for row in read_jsonl(tmp_path / "out-near" / "dropped.jsonl")}
+    assert reasons == {"in_another_split", "similar_in_another_split"}
+
+
+def test_near_duplicates_that_come_later_move_nothing_and_the_order_does_not_matter(tmp_path: Path) -> None:
+    settings_ = PLAIN | {"group_near_duplicates": {"threshold": 0.8}}
+    records = copies_of(150) + records_of(300)
+    first = [record for record in records if not record["id"].endswith(("-a", "-b"))]
+    before = where(split(tmp_path, first, settings_, "before"))
+    after = where(split(tmp_path, records, settings_, "after"))
+    assert len(before) == 450
+    assert all(after.get(name, before[name]) == before[name] for name in before)
+    assert all(after[name] == "train" for name, where_ in before.items() if where_ == "train")
+    random.Random(5).shuffle(records)
+    assert where(split(tmp_path, records, settings_, "shuffled")) == after
 
 
 def test_a_user_is_never_torn_apart_and_near_duplicates_of_each_text_count(tmp_path: Path) -> None:
-    long = " ".join(f"v{index}" for index in range(40))
     records = [record | {"user": f"u{index % 60}"} for index, record in enumerate(records_of(600))]
-    records += [{"id": "x1", "text": long, "user": "u7"}, {"id": "x2", "text": long + " end", "user": "u8"}]
+    records += [record | {"user": f"u{index % 60}"} for index, record in enumerate(copies_of(150))]
     settings_ = PLAIN | {"unit": "user", "group_near_duplicates": {"threshold": 0.8}}
     found = where(split(tmp_path, records, settings_))
     by_user: dict[str, set[str]] = {}
     for record in records:
-        by_user.setdefault(record["user"], set()).add(found[record["id"]])
+        if record["id"] in found:
+            by_user.setdefault(record["user"], set()).add(found[record["id"]])
+    assert len(by_user) == 60
     assert all(len(names) == 1 for names in by_user.values())
-    assert by_user["u7"] == by_user["u8"]
+    assert all(len(names) == 1 for names in splits_of_families(found, "abc", 150))
 
 
-def test_forced_records_and_their_copies_go_where_they_must(tmp_path: Path) -> None:
+def test_forced_records_go_where_they_must_and_their_copies_nowhere_else(tmp_path: Path) -> None:
     records = records_of(200)
-    records += [{"id": f"c{index}", "text": f"canary {index}", "force_split": "train"} for index in range(50)]
     records += [{"id": f"e{index}", "text": f"canary {index}"} for index in range(50)]
+    records += [{"id": f"c{index}", "text": f"canary {index}", "force_split": "test"} for index in range(50)]
     found = where(split(tmp_path, records, PLAIN))
-    assert all(found[f"{kind}{index}"] == "train" for kind in "ce" for index in range(50))
+    assert all(found[f"c{index}"] == "test" for index in range(50))
+    assert {found.get(f"e{index}") for index in range(50)} == {None, "test"}
+
+
+def test_dated_records_are_parted_by_day_and_growth_moves_nothing(tmp_path: Path) -> None:
+    days = ["1999", "2019-12-31T23:59:59", "2020-01-01", "2020-06-01T00:30:00+02:00", "2020-06-01", "1600000000"]
+    records = [
+        record | {"timestamp": days[index % 6]} if index % 7 else record for index, record in enumerate(records_of(700))
+    ]
+    settings_ = PLAIN | {
+        "time": {"dev_from": "2020-01-01", "test_from": "2020-06-01"},
+        "given": {"train": {"train": 0.5, "dev": 0, "test": 0, "holdout": 0.5}},
+    }
+    found = where(split(tmp_path, records, settings_))
+    names = {day: {found[record["id"]] for record in records if record.get("timestamp") == day} for day in days}
+    train = {"train", "holdout"}
+    assert names == dict(zip(days, [train, train, {"dev"}, {"dev"}, {"test"}, {"test"}], strict=True))
+    report = read_json(tmp_path / "out-a" / "report.json")
+    assert report["undated"] == 100
+    again = where(split(tmp_path, records[:300], settings_, "less"))
+    assert again == {name: found[name] for name in again}
+
+
+@pytest.mark.parametrize(
+    ("value", "day"),
+    [
+        ("2020-02-29", "2020-02-29"), ("2020-02", "2020-02-01"), ("1793", "1793-01-01"), ("2020-02-30", None),
+        ("2020-01-01T23:30:00-01:00", "2020-01-02"), ("1577836800", "2020-01-01"), ("1577836800000", "2020-01-01"),
+        (1577836800.5, "2020-01-01"), ("last week", None), ("", None), (None, None), (["2020"], None), ("0000", None),
+    ],
+)  # fmt: skip
+def test_days(value: object, day: str | None) -> None:
+    found = parse_day(value)
+    assert (found and found.isoformat()) == day
 
 
 def test_ready_made_splits_are_honoured_divided_and_cleared_of_leaks(tmp_path: Path) -> None:
@@ -149,6 +209,8 @@ def test_what_cannot_be_split_is_refused(tmp_path: Path, records: list[Record], 
         ({"fractions": {"train": 0.7, "dev": 0.1, "test": 0.1, "holdout": 0.2}}, "must be 1"),
         ({"given": {"train": ALL_TRAIN}}, "respect_given_splits"),
         ({"unit": "sentence"}, "unit"),
+        ({"time": {"dev_from": "2020-02-01", "test_from": "2020-01-01"}}, "dev_from must be before"),
+        ({"time": {"test_from": "2020-01-01"}, "respect_given_splits": True}, "contradict"),
     ],
 )
 def test_bad_settings_name_their_key(change: dict[str, object], message: str) -> None:
