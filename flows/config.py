@@ -20,6 +20,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from components.cleaning.config import CleaningConfig, SplitConfig
 from components.core.config import StageConfig
 from components.core.errors import ConfigError
+from components.documentation.config import DocumentationConfig, StageConfigs
 from components.evaluation.config import EvaluationConfig
 from components.fairness.config import BalanceConfig
 from components.gates.config import GatesConfig
@@ -113,6 +114,7 @@ class PipelineConfig(StageConfig):
     scrubbing: ScrubbingConfig
     cleaning: CleaningConfig
     splitting: SplitConfig
+    documentation: DocumentationConfig | None = None
     balance: BalanceConfig
     tokenizer: TokenizerConfig | None
     encoding: EncodingConfig | None
@@ -152,6 +154,12 @@ class PipelineConfig(StageConfig):
         """The balance config; weights belong to the task data, pretraining text has no labels to weigh."""
         return self.balance.model_copy(update={"reweigh": False}) if purpose == "pretraining" else self.balance
 
+    def stage_configs(self, purpose: Purpose) -> StageConfigs:
+        """What a data card says of the settings; a data set without a name of its own is named after the pipeline."""
+        documentation = self.documentation or DocumentationConfig(name=self.pipeline.name)
+        named = documentation.model_copy(update={"name": f"{documentation.name}-{purpose}"})
+        return StageConfigs(self.ingestion_of(purpose), self.scrubbing, self.splitting, named)
+
     def facts(self) -> dict[str, str]:
         """Tags of a run: what was asked for."""
         return {
@@ -184,6 +192,7 @@ STAGES: dict[str, type[StageConfig]] = {
     "scrubbing": ScrubbingConfig,
     "cleaning": CleaningConfig,
     "splitting": SplitConfig,
+    "documentation": DocumentationConfig,
     "balance": BalanceConfig,
     "tokenizer": TokenizerConfig,
     "encoding": EncodingConfig,
@@ -195,7 +204,7 @@ STAGES: dict[str, type[StageConfig]] = {
     "gates": GatesConfig,
     "release": ReleaseConfig,
 }
-OPTIONAL_STAGES = frozenset({"tokenizer", "encoding", "pretraining"})
+OPTIONAL_STAGES = frozenset({"tokenizer", "encoding", "pretraining", "documentation"})
 SHARED_KEYS = ("seed", "languages")
 
 

@@ -55,7 +55,8 @@ def find_topics(counts_NK: Any, topics: int, *, seed: int) -> Ints:
     wanted = max(2, min(topics, rows // _RECORDS_A_TOPIC))
     if words < 3:
         return np.zeros(rows, dtype=np.int64)
-    with threadpool_limits(limits=1):
+    # Records that are all alike have no variance, by which the library divides.
+    with threadpool_limits(limits=1), np.errstate(divide="ignore", invalid="ignore"):
         weights = TfidfTransformer(sublinear_tf=True).fit_transform(counts_NK[:, :words])
         reduced = TruncatedSVD(min(_DIRECTIONS, words - 1), n_iter=3, random_state=seed).fit_transform(weights)
         points = normalize(reduced)
