@@ -121,6 +121,7 @@ class _Comparison:
         self._is_current = np.arange(len(self._items)) < len(current)
         self._config = config
         self._columns: dict[str, list[object]] = {}
+        self._dealt: tuple[Ints, Bools, tuple[int, int]] | None = None
         self.tests: list[DriftTest] = []
         self.distributions: list[Distribution] = []
 
@@ -246,24 +247,31 @@ class _Comparison:
         """Measure and judge; False where the config states no limit."""
         if question.limit is None:
             return False
-        is_current = self._is_current[question.members]
-        units = self._units(question.members)
-        sides = [len(np.unique(units[side])) for side in (is_current, ~is_current)]
-        measured = measure(deal(units, is_current, seed=self._config.seed))
+        dealt, n_units = self._deal(question.members)
+        measured = measure(dealt)
         state, reason = judge(measured.score, measured.chance, question.limit)
-        if min(sides) < MIN_UNITS:
+        if min(n_units) < MIN_UNITS:
             state = TestState.UNRESOLVED
-            reason = f"{sides[0]} current and {sides[1]} reference users or documents; {MIN_UNITS} needed"
+            reason = f"{n_units[0]} current and {n_units[1]} reference users or documents; {MIN_UNITS} needed"
         elif measured.reason:
             state, reason = TestState.UNRESOLVED, measured.reason
         self._add(question, state, reason, measured)
         return True
 
-    def _units(self, members: Ints) -> Ints:
-        """The unit of each record, numbered; one document on both sides (before and after a stage) is two units."""
-        names = [(bool(self._is_current[index]), self._items[index].unit) for index in members]
-        numbers: dict[tuple[bool, str], int] = {}
-        return np.asarray([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
+    def _deal(self, members: Ints) -> tuple[Bools, tuple[int, int]]:
+        """The draws of some records, and how many units there are a side; the last ones are kept for the next test.
+
+        One document on both sides (a corpus before and after a stage) is two units.
+        """
+        if self._dealt is None or self._dealt[0] is not members:
+            is_current = self._is_current[members]
+            numbers: dict[tuple[bool, str], int] = {}
+            names = ((bool(now), self._items[index].unit) for index, now in zip(members, is_current, strict=True))
+            units = np.asarray([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
+            n_current = sum(1 for now, _ in numbers if now)
+            dealt = deal(units, is_current, seed=self._config.seed)
+            self._dealt = (members, dealt, (n_current, len(numbers) - n_current))
+        return self._dealt[1:]
 
     def _skip(self, question: _Question, reason: str, state: TestState = TestState.NOT_JUDGED) -> None:
         if question.limit is not None:

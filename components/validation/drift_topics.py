@@ -30,17 +30,19 @@ def count_words(items: Sequence[Item]) -> Any:
         spread.update(item.words.keys())
     # By spread, then by the word itself, so that the order of records cannot matter.
     chosen = sorted(spread, key=lambda word: (-spread[word], word))[:_WORDS]
+    rest = len(chosen)
     column = {word: index for index, word in enumerate(chosen)}
     values, columns, starts = list[int](), list[int](), [0]
     for item in items:
-        row = Counter[int]()
-        for word, count in item.words.items():
-            row[column.get(word, len(chosen))] += count
-        columns += row.keys()
-        values += row.values()
+        columns += [column.get(word, rest) for word in item.words]
+        values += item.words.values()
         starts.append(len(values))
-    shape = (len(items), len(chosen) + 1)
-    return csr_matrix((np.asarray(values, np.float32), np.asarray(columns, np.int64), np.asarray(starts)), shape=shape)
+    counts = csr_matrix(
+        (np.asarray(values, np.float32), np.asarray(columns, np.int64), np.asarray(starts)),
+        shape=(len(items), rest + 1),
+    )
+    counts.sum_duplicates()
+    return counts
 
 
 def find_topics(counts_NK: Any, topics: int, *, seed: int) -> Ints:
