@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from components.core.evidence import Metric
 from components.core.intervals import wilson_interval
 from components.documentation.blocks import (
     Block,
@@ -178,13 +179,14 @@ class _Card:
             yield Paragraph(words["no_probes"])
             return
         rows = [
-            [Code(p.label), f"{p.planted:,}", f"{p.found:,}", _percent(p.recall),
-             f"{_percent(p.ci_low)} – {_percent(p.ci_high)}"]
+            [Code(p.label), p.lang, f"{p.recall.n:,}", *_measured(p.recall, _percent), *_measured(p.missed, _whole)]
             for p in probes
-        ]  # fmt: skip
+        ]
         yield Paragraph(words["probes"])
-        head = [words[key] for key in ("label", "planted", "found", "recall", "interval")]
-        yield Table(head, rows, numbers=(1, 2, 3, 4))
+        head = [words[k] for k in ("label", "language", "planted", "recall", "interval", "missed", "interval")]
+        yield Table(head, rows, numbers=(2, 3, 4, 5, 6))
+        if self.facts.scrubbing and self.facts.scrubbing.not_probed:
+            yield Paragraph(f"{words['not_probed']}: {', '.join(self.facts.scrubbing.not_probed)}")
 
     def _splits(self) -> Iterator[Block]:
         words, facts = self.words, self.facts
@@ -341,6 +343,19 @@ def _count(value: int | None) -> str:
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
+
+
+def _measured(metric: Metric | None, show: Callable[[float], str]) -> tuple[str, str]:
+    """A value and its interval."""
+    if metric is None or metric.value is None:
+        return "–", "–"
+    if metric.ci_low is None or metric.ci_high is None:
+        return show(metric.value), "–"
+    return show(metric.value), f"{show(metric.ci_low)} – {show(metric.ci_high)}"
+
+
+def _whole(value: float) -> str:
+    return f"{value:,.0f}"
 
 
 def _percent(share: float) -> str:

@@ -224,9 +224,10 @@ def _personal(facts: DataFacts) -> Iterator[str]:
         for label, count in facts.spans_by_label.items():
             yield f"{label}: {count:,} values replaced."
         for probe in facts.scrubbing.probes:
+            recall = probe.recall
             yield (
-                f"{probe.label}: {probe.found} of {probe.planted} planted values found, recall {probe.recall:.3f} "
-                f"(95 % interval {probe.ci_low:.3f} to {probe.ci_high:.3f})."
+                f"{probe.label} ({probe.lang}): recall on {recall.n:,} planted values {recall.value or 0:.3f} "
+                f"(95 % interval {recall.ci_low or 0:.3f} to {recall.ci_high or 1:.3f})."
             )
     for item in facts.quality.expectations:
         if item.name == "residual_personal_data" and item.observed is not None and item.n:

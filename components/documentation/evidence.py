@@ -151,13 +151,24 @@ def _shown(path: str) -> str:
 
 
 def _scrubbing(report: Mapping[str, Any], config: ScrubbingConfig) -> ScrubFacts:
+    risk = report.get("residual_risk", {})
     return ScrubFacts(
         policy=report.get("policy", config.policy),
         min_score=config.min_score,
         labels=tuple(config.labels),
         spans=report["spans_per_label"],
-        probes=tuple(ProbeFacts.model_validate(row) for row in report.get("probes", [])),
+        probes=tuple(_probes(risk)),
+        not_probed=tuple(risk.get("not_probed", ())),
     )
+
+
+def _probes(risk: Mapping[str, Any]) -> Iterator[ProbeFacts]:
+    """Recall by language and label, where there were values to find."""
+    for lang, labels in sorted(risk.get("slices", {}).items()):
+        for label, recall in labels.items():
+            if recall["value"] is not None:
+                missed = risk.get("expected_missed", {}).get(lang, {}).get(label)
+                yield ProbeFacts(label=label, lang=lang, recall=recall, missed=missed)
 
 
 def _benchmarks(report: Mapping[str, Any]) -> Iterator[BenchmarkFacts]:

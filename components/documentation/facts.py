@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from components.core.evidence import Metric
 from components.documentation.config import DocumentationConfig
 from components.validation.drift_report import DriftResult
 from components.validation.report import ValidationResult
@@ -46,14 +47,12 @@ class StageFacts(_Frozen):
 
 
 class ProbeFacts(_Frozen):
-    """Recall on planted values of one label, with its interval."""
+    """Recall on planted values of one label in one language, and what that means for the corpus; each with interval."""
 
     label: str
-    planted: int
-    found: int
-    recall: float
-    ci_low: float
-    ci_high: float
+    lang: str
+    recall: Metric
+    missed: Metric | None = Field(description="Values of the corpus that were probably missed.")
 
 
 class ScrubFacts(_Frozen):
@@ -64,6 +63,7 @@ class ScrubFacts(_Frozen):
     labels: tuple[str, ...] = Field(description="Labels that were looked for.")
     spans: dict[str, Counts] = Field(description="Language to label to number of replaced values.")
     probes: tuple[ProbeFacts, ...] = ()
+    not_probed: tuple[str, ...] = Field(default=(), description="Labels that no values were planted for.")
 
 
 class BenchmarkFacts(_Frozen):

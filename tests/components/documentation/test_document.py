@@ -183,6 +183,32 @@ def test_reports_that_contradict_each_other_are_refused(prepared: Prepared, tmp_
         collect_facts(prepared.folders | {"cleaned": changed}, prepared.artefacts, prepared.configs, files={})
 
 
+def test_residual_risk_of_the_scrubber_stands_in_card_and_croissant(prepared: Prepared, tmp_path: Path) -> None:
+    recall = {"value": 0.9, "ci_low": 0.81, "ci_high": 0.95, "n": 80, "note": ""}
+    missed = {"value": 3.3, "ci_low": 1.6, "ci_high": 7.2, "n": 80, "note": ""}
+    nothing = {"value": None, "ci_low": None, "ci_high": None, "n": 0, "note": "no probe could be planted"}
+    risk = {
+        "slices": {"en": {"EMAIL_ADDRESS": recall}, "zh": {"EMAIL_ADDRESS": nothing}},
+        "expected_missed": {"en": {"EMAIL_ADDRESS": missed}},
+        "not_probed": ["IBAN_CODE"],
+    }
+    changed, out = tmp_path / "scrubbed", tmp_path / "out"
+    changed.mkdir()
+    out.mkdir()
+    write_json(
+        read_json(prepared.folders["scrubbed"] / "report.json") | {"residual_risk": risk}, changed / "report.json"
+    )
+    folders = prepared.folders | {"scrubbed": changed}
+    document_corpus(folders, prepared.artefacts, prepared.configs, out_dir=out)
+    card = (out / "card.md").read_text(encoding="utf-8")
+    assert "| `EMAIL_ADDRESS` | en | 80 | 90.0% | 81.0% – 95.0% | 3 | 2 – 7 |" in card
+    assert "recall is not recorded: IBAN\\_CODE" in card
+    assert "recall of the detector on values planted" not in card
+    sentences = read_json(out / "croissant.json")["rai:personalSensitiveInformation"]
+    expected = "EMAIL_ADDRESS (en): recall on 80 planted values 0.900 (95 % interval 0.810 to 0.950)."
+    assert expected in sentences
+
+
 def test_splits_are_counted_again(prepared: Prepared, tmp_path: Path) -> None:
     import shutil
 
