@@ -21,6 +21,7 @@ from components.cleaning.config import CleaningConfig, SplitConfig
 from components.core.config import StageConfig
 from components.core.errors import ConfigError
 from components.core.remote import S3_PREFIX
+from components.documentation.config import DocumentationConfig, StageConfigs
 from components.evaluation.config import EvaluationConfig
 from components.fairness.config import BalanceConfig
 from components.gates.config import GatesConfig
@@ -114,6 +115,7 @@ class PipelineConfig(StageConfig):
     scrubbing: ScrubbingConfig
     cleaning: CleaningConfig
     splitting: SplitConfig
+    documentation: DocumentationConfig | None = None
     balance: BalanceConfig
     tokenizer: TokenizerConfig | None
     encoding: EncodingConfig | None
@@ -153,6 +155,12 @@ class PipelineConfig(StageConfig):
         """The balance config; weights belong to the task data, pretraining text has no labels to weigh."""
         return self.balance.model_copy(update={"reweigh": False}) if purpose == "pretraining" else self.balance
 
+    def stage_configs(self, purpose: Purpose) -> StageConfigs:
+        """What a data card says of the settings; a data set without a name of its own is named after the pipeline."""
+        documentation = self.documentation or DocumentationConfig(name=self.pipeline.name)
+        named = documentation.model_copy(update={"name": f"{documentation.name}-{purpose}"})
+        return StageConfigs(self.ingestion_of(purpose), self.scrubbing, self.splitting, named)
+
     def facts(self) -> dict[str, str]:
         """Tags of a run: what was asked for."""
         return {
@@ -185,6 +193,7 @@ STAGES: dict[str, type[StageConfig]] = {
     "scrubbing": ScrubbingConfig,
     "cleaning": CleaningConfig,
     "splitting": SplitConfig,
+    "documentation": DocumentationConfig,
     "balance": BalanceConfig,
     "tokenizer": TokenizerConfig,
     "encoding": EncodingConfig,
@@ -196,7 +205,7 @@ STAGES: dict[str, type[StageConfig]] = {
     "gates": GatesConfig,
     "release": ReleaseConfig,
 }
-OPTIONAL_STAGES = frozenset({"tokenizer", "encoding", "pretraining"})
+OPTIONAL_STAGES = frozenset({"tokenizer", "encoding", "pretraining", "documentation"})
 SHARED_KEYS = ("seed", "languages")
 OF_EVALUATION = "evaluation"
 # Suites whose data are what was planted in, or found in, the training text itself.

@@ -21,12 +21,15 @@ def monitor(current: str, profile: str | None = None, config_dir: str | None = N
     """Compare documents (any input form of the contract) with the pipeline's task data.
 
     Ends in a state named Drifted where they differ by more than ``drift.yaml`` allows; with ``retrain`` the pipeline
-    then runs, and its candidates end refused or pending as ever. Returns the drift report.
+    then runs, and its candidates end refused or pending as ever. Where it cannot be judged the state is NotJudged, and
+    nothing is retrained. Returns the drift report.
     """
     config = load_config(profile, Path(config_dir) if config_dir else None)
     report = _compare(current, config)
     if report.summary["state"] == "no_drift":
         return report
+    if report.summary["state"] == "error":
+        return Completed(name="NotJudged", message="too few documents to tell drift from chance", data=report)
     if retrain:
         run_pipeline(config)
     return Completed(name="Drifted", message="the documents differ from the training data", data=report)

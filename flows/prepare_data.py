@@ -1,4 +1,4 @@
-"""Sources to training text, for one candidate: ingest, check, scrub, clean, split, validate, balance."""
+"""Sources to training text, for one candidate: ingest, check, scrub, clean, split, validate, document, balance."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from flows.config import CandidateConfig, PipelineConfig, Purpose
 from flows.results import PreparedCorpus, PreparedData
 from tasks.balance import balance
 from tasks.clean import clean
+from tasks.document import document
 from tasks.ingest import ingest
 from tasks.scrub import scrub
 from tasks.split import split
@@ -29,5 +30,7 @@ def _prepare(purpose: Purpose, candidate: CandidateConfig, config: PipelineConfi
     splits = split(cleaned, config.splitting, name)
     quality = validate(splits, config.validation, config.scrubbing, name)
     change = drift(cleaned, raw, config.drift, name) if cleaned is not raw else None
+    made = (raw, scrubbed, cleaned, splits, quality, *([change] if change else []))
+    documents = document(made, config.stage_configs(purpose), name)
     training = splits if "balance" in candidate.skip else balance(splits, config.balance_of(purpose), name)
-    return PreparedCorpus(raw=raw, splits=splits, training=training, quality=quality, drift=change)
+    return PreparedCorpus(raw=raw, splits=splits, training=training, quality=quality, drift=change, documents=documents)

@@ -56,7 +56,14 @@ def release_model(
             payload, evidence, verdict, config.release, name=config.pipeline.name, chain=chain, candidate=name, run=run
         )
     record_candidate(
-        run, name, payload=payload, evidence=evidence, verdict=verdict, quality=data.quality, drift=data.drift
+        run,
+        name,
+        payload=payload,
+        evidence=evidence,
+        verdict=verdict,
+        quality=data.quality,
+        drift=data.drift,
+        documents=data.documents,
     )
     return CandidateResult(
         name=name,

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from components.core.artefacts import (
     Artefact,
     BalancedCorpus,
+    DataDocuments,
     DriftReport,
     FineTunedModel,
     PretrainedModel,
@@ -33,6 +34,7 @@ class PreparedCorpus(_Frozen):
     training: Splits | BalancedCorpus
     quality: ValidationReport
     drift: DriftReport | None
+    documents: DataDocuments
 
 
 class PreparedData(_Frozen):
@@ -59,6 +61,11 @@ class PreparedData(_Frozen):
     def drift(self) -> dict[Purpose, DriftReport]:
         """How each corpus differs from what was read; none where nothing was done to it."""
         return {purpose: corpus.drift for purpose, corpus in self.corpora.items() if corpus.drift}
+
+    @property
+    def documents(self) -> dict[Purpose, DataDocuments]:
+        """Each corpus's data card and Croissant document."""
+        return {purpose: corpus.documents for purpose, corpus in self.corpora.items()}
 
 
 class TrainedModels(_Frozen):

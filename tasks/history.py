@@ -20,6 +20,7 @@ from tasks.tracker import client_for, first_line, has_database, mlflow_errors
 from tasks.tracking import KIND_TAG, PARENT_TAG, find_stale_runs
 
 _MAX_RUNS = 1000
+_DATA_TAG = "touchstone.data."
 
 
 class _Frozen(BaseModel):
@@ -36,6 +37,8 @@ class CandidateRun(_Frozen):
     decision: str
     payload_digest: str
     refused_by: tuple[str, ...]
+    data: dict[str, str] = {}
+    """Purpose to location of the data documents in the store."""
 
 
 class PipelineRun(_Frozen):
@@ -119,6 +122,7 @@ def _candidate(run: Any) -> CandidateRun:
         decision=tags.get("touchstone.decision", ""),
         payload_digest=tags.get("touchstone.payload_digest", ""),
         refused_by=tuple(name for name in tags.get("touchstone.refused_by", "").split(",") if name),
+        data={key.removeprefix(_DATA_TAG): value for key, value in tags.items() if key.startswith(_DATA_TAG)},
     )
 
 

@@ -17,6 +17,8 @@ from tasks.judge import read_verdict
 from tasks.settings import Settings
 from tasks.stages import open_store
 
+DOCUMENT_PAGES = ("card.html", "card.zh.html", "card.md", "card.zh.md", "croissant.json", "facts.json")
+
 
 class Candidate(Protocol):
     """A candidate's outcome, as far as a table needs it."""
@@ -63,6 +65,7 @@ def record_candidate(
     verdict: VerdictArtefact,
     quality: Mapping[Any, Artefact],
     drift: Mapping[Any, Artefact],
+    documents: Mapping[Any, Artefact],
 ) -> None:
     """Log a candidate's evidence as metrics, its reports as artefacts and its decision as tags."""
     store = open_store()
@@ -74,8 +77,11 @@ def record_candidate(
     tracking.log_path(run, store.path(verdict), "verdict")
     for folder, reports in (("validation", quality), ("drift", drift)):
         for purpose, report in reports.items():
-            for name in ("report.html", "report.json"):
-                tracking.log_path(run, store.path(report) / name, f"{folder}/{purpose}")
+            for path in (*sorted(store.path(report).glob("*.html")), store.path(report) / "report.json"):
+                tracking.log_path(run, path, f"{folder}/{purpose}")
+    for purpose, artefact in documents.items():
+        for name in DOCUMENT_PAGES:  # the pages, not the data files beside them
+            tracking.log_path(run, store.path(artefact) / name, f"data/{purpose}")
     tracking.log_tags(
         run,
         {
@@ -84,6 +90,7 @@ def record_candidate(
             "touchstone.evidence_digest": evidence.digest,
             "touchstone.verdict_digest": verdict.digest,
             "touchstone.payload_location": payload.location,
+            **{f"touchstone.data.{purpose}": artefact.location for purpose, artefact in documents.items()},
             "touchstone.refused_by": ",".join(gate.name for gate in decision.refusals),
         },
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 ROOMS = (
-    "core", "ingestion", "scrubbing", "cleaning", "validation", "fairness", "privacy", "tokenization", "modeling",
-    "federated", "safety", "packaging", "evaluation", "gates", "interpretability", "release",
+    "core", "ingestion", "scrubbing", "cleaning", "validation", "documentation", "fairness", "privacy", "tokenization",
+    "modeling", "federated", "safety", "packaging", "evaluation", "gates", "interpretability", "release",
 )  # fmt: skip
 FORBIDDEN = {
     "components": {"prefect", "mlflow", "tasks", "flows", "infra"},

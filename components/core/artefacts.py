@@ -55,6 +55,10 @@ class DriftReport(Artefact):
     """Evidently report of a corpus against a reference."""
 
 
+class DataDocuments(Artefact):
+    """Data card, Croissant document and data files of a prepared corpus."""
+
+
 class BalancedCorpus(Artefact):
     """Splits whose training text has been balanced over groups."""
 

@@ -47,20 +47,41 @@ class ValidationConfig(StageConfig):
         return self
 
 
-class DriftConfig(StageConfig):
-    """How far a corpus may move from its reference."""
+Distance = Annotated[float, Field(gt=0, le=1)]
 
-    min_rows: int = Field(
-        ge=30, description="Fewer records on either side are an error: their distances are mostly chance."
+
+class DriftConfig(StageConfig):
+    """How far a corpus may move from its reference. A limit that is null is not tested.
+
+    Each limit is on a distance less what chance alone gives between two samples of these sizes (see ``drift``), so a
+    limit means the same for a thousand records and for a million.
+    """
+
+    min_rows: int = Field(ge=30, description="Fewer records than this on either side are an error, not a pass.")
+    max_length_distance: Annotated[float, Field(gt=0, le=10)] | None = Field(
+        description="Doublings by which lengths moved, each language for itself: 0.3 is 1.23 times as long."
     )
-    max_number_distance: float = Field(
-        gt=0,
-        le=10,
-        description="Wasserstein distance in standard deviations of the reference, from which a number drifts.",
+    max_language_distance: Distance | None = Field(
+        description="Jensen-Shannon distance of the language mix: 0 equal, 1 nothing in common; 50:50 to 60:40 is 0.09."
     )
-    max_category_distance: float = Field(
-        gt=0, lt=0.8326, description="Jensen-Shannon distance (nats, 0.8326 at most) from which lang or label drifts."
+    max_label_distance: Distance | None = Field(description="The same of the label mix.")
+    max_topic_distance: Distance | None = Field(description="The same of the topic mix, each language for itself.")
+    max_vocabulary_distance: Distance | None = Field(
+        description="The same of how often words are used, each language for itself."
     )
-    max_drifted_share: Share = Field(
-        description="Share of the columns that may drift before the corpus counts as drifted."
+    max_new_word_share: Distance | None = Field(
+        description="Rise of the share of a record's words that the reference does not use, each language for itself."
     )
+    topics: int = Field(default=12, ge=2, le=100, description="Clusters of records, a language, that stand for topics.")
+    max_rows: int = Field(
+        default=10_000, ge=100, description="Records a side that are compared, drawn by a hash of their ids."
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of the permutations and of the topics.")
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> Self:
+        if self.max_rows < self.min_rows:
+            raise ValueError(f"max_rows {self.max_rows} is below min_rows {self.min_rows}; nothing could be judged")
+        if not any(value is not None for name, value in self if name.endswith(("_distance", "_share"))):
+            raise ValueError("every limit is null, so nothing would be tested; state at least one")
+        return self

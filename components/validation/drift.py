@@ -1,222 +1,294 @@
-"""Drift: how far a corpus has moved from a reference, by Evidently 0.7.
+"""Drift: how far a corpus has moved from a reference; the stage, its tests and their reports.
 
-Evidently sees one row a record: ``n_characters``, ``symbol_share`` (neither letter, digit nor space),
-``vocabulary_novelty`` (share of a record's words that the reference does not use), ``lang`` and, if both sides have
-it, ``label``. No text goes in, so none can come out. Numbers are compared by the Wasserstein distance over the
-reference's standard deviation, categories by the Jensen-Shannon distance, whatever the sample size: the p-values that
-Evidently takes below 1,000 rows would call one column in twenty drifted by chance.
+Six questions: in which languages are the texts, with which labels, how long, about what (topics), in which words
+(vocabulary), and how many of the words are new. The last four are asked of each language for itself, so that a
+changed language mix is reported once. Distances and what chance gives: ``drift_statistics``.
 
-Novelty needs words that the record itself did not contribute: the reference is halved by a hash of the id, and each
-half is measured against the other's words; the current records are dealt to the halves in the same way.
+Out: ``report.json`` (DriftResult), ``report.html`` (in English and Chinese, no script) and ``evidently.html``
+(Evidently's page of the same tests, self-contained). No text goes into any of them, so none can come out; labels are
+named, unless there are so many that they look like text.
 """
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Iterable, Sequence
-from enum import StrEnum
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
+import numpy as np
 
-from components.core.corpus import Record, read_records
+from components.core.corpus import LANGUAGES
 from components.core.jsonfiles import write_json
-from components.core.seeds import derive_seed
 from components.core.store import StageReport
-from components.scrubbing.engine import guess_lang
 from components.validation.config import DriftConfig
+from components.validation.drift_page import render_drift_page
+from components.validation.drift_report import (
+    Distribution,
+    DriftResult,
+    DriftState,
+    DriftTest,
+    TestState,
+    combine,
+    judge,
+)
+from components.validation.drift_sample import OTHER, Item, Sample, draw_sample, new_word_shares
+from components.validation.drift_statistics import (
+    MIN_UNITS,
+    Bools,
+    Floats,
+    Ints,
+    Measured,
+    category_distance,
+    count_distance,
+    deal,
+    mean_rise,
+    order_distance,
+)
+from components.validation.drift_topics import count_words, find_topics
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NUMBERS = ("n_characters", "symbol_share", "vocabulary_novelty")
-CATEGORIES = ("lang", "label")
-
-
-class DriftState(StrEnum):
-    """Outcome of a comparison. ``error``: it could not be judged, which is not the absence of drift."""
-
-    DRIFT = "drift"
-    NO_DRIFT = "no_drift"
-    ERROR = "error"
-
-
-class ColumnDrift(BaseModel):
-    """One column: its distance from the reference and the limit."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
-
-    column: str
-    method: str
-    score: float | None = Field(description="Distance, 0 for equal distributions; None if it could not be computed.")
-    threshold: float
-    drifted: bool | None
-
-
-class DriftResult(BaseModel):
-    """Outcome of a comparison."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
-
-    state: DriftState
-    rows_current: int
-    rows_reference: int
-    drifted_share: float | None
-    columns: list[ColumnDrift]
-    reason: str = ""
+_MAX_LABELS = 100  # more distinct ones are a column of text taken for labels, and may hold personal data
+_SHOWN_LABELS = 12
+_MARGINAL_SHARE = 0.05  # a language that is rarer than this on both sides is not judged for itself
+_REST = "…"
+_QUANTILES = (5, 25, 50, 75, 95)
 
 
 def measure_drift(current: Path, reference: Path, config: DriftConfig, *, out_dir: Path) -> StageReport:
-    """Compare two corpora.
-
-    Writes ``report.json`` ({state, columns: [{column, method, score, threshold, drifted}]}) and Evidently's
-    self-contained ``report.html``. Raises: ContractError if a folder holds no shard.
-    """
+    """Compare two corpora. Raises: ContractError if a folder holds no shard."""
     out_dir.mkdir(parents=True, exist_ok=True)
-    frames = drift_frames(list(read_records(current)), list(read_records(reference)))
-    result = _compare(*frames, config, out_dir)
+    now, then = (draw_sample(corpus, config.max_rows, seed=config.seed) for corpus in (current, reference))
+    result, frames = compare(now, then, config)
     write_json(result, out_dir / "report.json")
+    (out_dir / "report.html").write_text(
+        render_drift_page(result, detail="evidently.html" if frames else None), encoding="utf-8"
+    )
+    if frames:
+        from components.validation.drift_evidently import write_evidently_page
+
+        write_evidently_page(result, *frames, out_dir / "evidently.html")
     summary: dict[str, object] = {
         "state": str(result.state),
-        "drifted": [column.column for column in result.columns if column.drifted],
-        "scores": {column.column: column.score for column in result.columns},
+        "drifted": result.drifted,
+        "scores": {test.name: test.score for test in result.tests},
         "rows_reference": result.rows_reference,
     }
     return StageReport(rows=result.rows_current, summary=summary)
 
 
-def drift_frames(current: Sequence[Record], reference: Sequence[Record]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The two tables that are compared; ``label`` only if every record on both sides has one."""
-    halves: tuple[set[str], set[str]] = (set(), set())
-    for record in reference:
-        halves[_half(record)].update(_words(record["text"]))
-    frames = [_frame(records, halves) for records in (current, reference)]
-    for column in CATEGORIES:
-        if any(frame[column].isna().any() for frame in frames):
-            frames = [frame.drop(columns=column) for frame in frames]
-    return frames[0], frames[1]
+Frames = tuple["pd.DataFrame", "pd.DataFrame"]
 
 
-def _half(record: Record) -> int:
-    return derive_seed(0, "drift", str(record["id"])) & 1
+def compare(current: Sample, reference: Sample, config: DriftConfig) -> tuple[DriftResult, Frames | None]:
+    """The outcome, and the columns behind it (a row a record, no text); no columns where nothing was compared."""
+    sizes = {
+        "rows_current": current.rows,
+        "rows_reference": reference.rows,
+        "sampled_current": len(current.items),
+        "sampled_reference": len(reference.items),
+    }
+    if min(current.rows, reference.rows) < config.min_rows:
+        reason = f"{current.rows} current and {reference.rows} reference records; min_rows asks for {config.min_rows}"
+        return DriftResult(state=DriftState.ERROR, tests=[], distributions=[], reason=reason, **sizes), None
+    comparison = _Comparison(current.items, reference.items, config)
+    comparison.run()
+    state, reason = combine(comparison.tests)
+    result = DriftResult(
+        state=state, tests=comparison.tests, distributions=comparison.distributions, reason=reason, **sizes
+    )
+    return result, comparison.frames()
 
 
-_SYMBOL = re.compile(r"[^\w\s]|_")
-_WORD = re.compile(r"[a-z\u00c0-\u024f]+|[\u4e00-\u9fff]{1,2}")
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One test to be: of which records (positions among those of both sides), by which statistic, with which limit."""
+
+    name: str
+    statistic: str
+    limit: float | None  # None: not asked
+    members: Ints
 
 
-def _words(text: str) -> list[str]:
-    """Latin words and pairs of Chinese characters, which stand in for words."""
-    return _WORD.findall(text.lower())
+class _Comparison:
+    """The tests of one comparison, in order, with the columns and distributions behind them."""
 
+    def __init__(self, current: Sequence[Item], reference: Sequence[Item], config: DriftConfig) -> None:
+        self._items = [*current, *reference]
+        self._is_current = np.arange(len(self._items)) < len(current)
+        self._config = config
+        self._columns: dict[str, list[object]] = {}
+        self._dealt: tuple[Ints, Bools, tuple[int, int]] | None = None
+        self.tests: list[DriftTest] = []
+        self.distributions: list[Distribution] = []
 
-def _frame(records: Iterable[Record], halves: tuple[set[str], set[str]]) -> pd.DataFrame:
-    import pandas as pd
+    def run(self) -> None:
+        """Every test that the config states a limit for."""
+        everyone = np.arange(len(self._items))
+        langs = [item.lang for item in self._items]
+        languages = _Question("language", "jensen_shannon", self._config.max_language_distance, everyone)
+        self._category(languages, langs, (*LANGUAGES, OTHER))
+        self._label(_Question("label", "jensen_shannon", self._config.max_label_distance, everyone))
+        for lang in (*LANGUAGES, OTHER):
+            self._language(lang, np.flatnonzero(np.asarray(langs) == lang))
 
-    rows = []
-    for record in records:
-        text = record["text"]
-        words = _words(text)
-        known = halves[1 - _half(record)]
-        rows.append(
-            {
-                "n_characters": float(len(text)),
-                "symbol_share": len(_SYMBOL.findall(text)) / max(1, len(text)),
-                "vocabulary_novelty": sum(word not in known for word in words) / max(1, len(words)),
-                "lang": record.get("lang") or guess_lang(text),
-                "label": None if record.get("label") is None else str(record["label"]),
+    def frames(self) -> Frames:
+        """Current and reference columns."""
+        import pandas as pd
+
+        frame = pd.DataFrame(self._columns)
+        return frame[self._is_current].reset_index(drop=True), frame[~self._is_current].reset_index(drop=True)
+
+    def _label(self, question: _Question) -> None:
+        labels = [item.label for item in self._items]
+        named = Counter(label for label in labels if label is not None)
+        sides = {"current": self._is_current, "reference": ~self._is_current}
+        without = [name for name, side in sides.items() if any(labels[index] is None for index in np.flatnonzero(side))]
+        if not named:
+            self._skip(question, "records have no label")
+        elif without:
+            self._skip(question, f"not every {' and '.join(without)} record has a label")
+        elif len(named) > _MAX_LABELS:
+            self._skip(question, f"{len(named)} different labels: text, no labels")
+        else:
+            shown = [label for label, _ in named.most_common(_SHOWN_LABELS)]
+            self._category(question, [str(label) for label in labels], sorted(shown))
+
+    def _language(self, lang: str, members: Ints) -> None:
+        """Lengths, topics, vocabulary and new words of the records in one language."""
+        asked = self._questions(lang, members)
+        if not len(members) or self._is_too_rare(members, asked):
+            return
+        items = [self._items[index] for index in members]
+        self._number(asked["length"], np.log2([item.n_characters for item in items]), order_distance)
+        if lang == OTHER:
+            return
+        counts = count_words(items)
+        if asked["topics"].limit is not None:
+            found = find_topics(counts, self._config.topics, seed=self._config.seed)
+            names = [f"{lang} {topic + 1:02d}" for topic in found]
+            self._category(asked["topics"], names, sorted(set(names)))
+        self._test(asked["vocabulary"], lambda dealt: count_distance(counts, dealt))
+        now, then = ([self._items[index] for index in side] for side in self._sides(members))
+        self._number(asked["new_words"], np.concatenate(new_word_shares(now, then)), mean_rise)
+
+    def _questions(self, lang: str, members: Ints) -> dict[str, _Question]:
+        """What is asked of each language for itself; of several unknown ones together only the length."""
+        config = self._config
+        limits = {"length": ("wasserstein", config.max_length_distance)}
+        if lang != OTHER:
+            limits |= {
+                "topics": ("jensen_shannon", config.max_topic_distance),
+                "vocabulary": ("jensen_shannon", config.max_vocabulary_distance),
+                "new_words": ("mean_rise", config.max_new_word_share),
             }
+        return {
+            name: _Question(f"{name}_{lang}", statistic, limit, members) for name, (statistic, limit) in limits.items()
+        }
+
+    def _is_too_rare(self, members: Ints, asked: Mapping[str, _Question]) -> bool:
+        """Whether a language has too few records to be judged for itself; its tests are then listed with the reason.
+
+        That is an error where the language is no rarity, and else covered by the test of the language mix.
+        """
+        now, then = self._sides(members)
+        if min(len(now), len(then)) >= self._config.min_rows:
+            return False
+        share = max(len(now) / self._is_current.sum(), len(then) / (~self._is_current).sum())
+        state = TestState.UNRESOLVED if share >= _MARGINAL_SHARE else TestState.NOT_JUDGED
+        for question in asked.values():
+            self._skip(question, f"{len(now)} current and {len(then)} reference records in this language", state)
+        return True
+
+    def _sides(self, members: Ints) -> tuple[Ints, Ints]:
+        inside = self._is_current[members]
+        return members[inside], members[~inside]
+
+    def _number(self, question: _Question, values: Floats, measure: Callable[[Floats, Bools], Measured]) -> None:
+        """A test of a number of each record, with its quantiles."""
+        if not self._test(question, lambda dealt: measure(values, dealt)):
+            return
+        self._remember(question, values.tolist())
+        inside = self._is_current[question.members]
+        spread = [np.percentile(values[side], _QUANTILES).tolist() for side in (~inside, inside)]
+        keys = [str(quantile) for quantile in _QUANTILES]
+        self.distributions.append(
+            Distribution(name=question.name, kind="quantiles", keys=keys, reference=spread[0], current=spread[1])
         )
-    return pd.DataFrame(rows, columns=[*NUMBERS, *CATEGORIES])
 
-
-def _compare(current: pd.DataFrame, reference: pd.DataFrame, config: DriftConfig, out_dir: Path) -> DriftResult:
-    sizes = {"rows_current": len(current), "rows_reference": len(reference)}
-    if min(sizes.values()) < config.min_rows:
-        reason = (
-            f"{sizes['rows_current']} current and {sizes['rows_reference']} reference records; {config.min_rows} needed"
+    def _category(self, question: _Question, values: Sequence[str], shown: Sequence[str]) -> None:
+        """A test of a category of each record, with its shares; categories beyond ``shown`` are shown as one."""
+        codes_of = {value: code for code, value in enumerate(sorted(set(values)))}
+        codes = np.asarray([codes_of[value] for value in values], dtype=np.int64)
+        if not self._test(question, lambda dealt: category_distance(codes, dealt)):
+            return
+        folded = [value if value in shown else _REST for value in values]
+        self._remember(question, folded)
+        keys = [key for key in (*shown, _REST) if key in set(folded)]
+        inside = self._is_current[question.members]
+        shares = []
+        for side in (~inside, inside):
+            counts = Counter(value for value, is_in in zip(folded, side, strict=True) if is_in)
+            shares.append([counts[key] / max(1, counts.total()) for key in keys])
+        self.distributions.append(
+            Distribution(name=question.name, kind="shares", keys=keys, reference=shares[0], current=shares[1])
         )
-        _write_note(out_dir, reason)
-        return DriftResult(state=DriftState.ERROR, drifted_share=None, columns=[], reason=reason, **sizes)
-    columns = _score(current, reference, config, out_dir)
-    if not columns or any(column.score is None for column in columns):
-        return DriftResult(
-            state=DriftState.ERROR, drifted_share=None, columns=columns, reason="a column could not be scored", **sizes
+
+    def _remember(self, question: _Question, values: Sequence[object]) -> None:
+        column: list[object] = [None] * len(self._items)
+        for index, value in zip(question.members, values, strict=True):
+            column[index] = value
+        self._columns[question.name] = column
+
+    def _test(self, question: _Question, measure: Callable[[Bools], Measured]) -> bool:
+        """Measure and judge; False where the config states no limit."""
+        if question.limit is None:
+            return False
+        dealt, n_units = self._deal(question.members)
+        measured = measure(dealt)
+        state, reason = judge(measured.score, measured.chance, question.limit)
+        if min(n_units) < MIN_UNITS:
+            state = TestState.UNRESOLVED
+            reason = f"{n_units[0]} current and {n_units[1]} reference users or documents; {MIN_UNITS} needed"
+        elif measured.reason:
+            state, reason = TestState.UNRESOLVED, measured.reason
+        self._add(question, state, reason, measured)
+        return True
+
+    def _deal(self, members: Ints) -> tuple[Bools, tuple[int, int]]:
+        """The draws of some records, and how many units there are a side; the last ones are kept for the next test.
+
+        One document on both sides (a corpus before and after a stage) is two units.
+        """
+        if self._dealt is None or self._dealt[0] is not members:
+            is_current = self._is_current[members]
+            numbers: dict[tuple[bool, str], int] = {}
+            names = ((bool(now), self._items[index].unit) for index, now in zip(members, is_current, strict=True))
+            units = np.asarray([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
+            n_current = sum(1 for now, _ in numbers if now)
+            dealt = deal(units, is_current, seed=self._config.seed)
+            self._dealt = (members, dealt, (n_current, len(numbers) - n_current))
+        return self._dealt[1:]
+
+    def _skip(self, question: _Question, reason: str, state: TestState = TestState.NOT_JUDGED) -> None:
+        if question.limit is not None:
+            self._add(question, state, reason, None)
+
+    def _add(self, question: _Question, state: TestState, reason: str, measured: Measured | None) -> None:
+        now, then = self._sides(question.members)
+        self.tests.append(
+            DriftTest(
+                name=question.name,
+                statistic=question.statistic,
+                score=round(measured.score, 9) if measured else None,
+                chance=round(measured.chance, 9) if measured else None,
+                threshold=float(question.limit or 0),
+                n_current=len(now),
+                n_reference=len(then),
+                state=state,
+                reason=reason,
+            )
         )
-    share = sum(bool(column.drifted) for column in columns) / len(columns)
-    state = DriftState.DRIFT if share > config.max_drifted_share else DriftState.NO_DRIFT
-    return DriftResult(state=state, drifted_share=round(share, 6), columns=columns, **sizes)
-
-
-def _score(current: pd.DataFrame, reference: pd.DataFrame, config: DriftConfig, out_dir: Path) -> list[ColumnDrift]:
-    """Evidently's scores, and its page."""
-    import numpy as np
-    from evidently import DataDefinition, Dataset, Report
-    from evidently.presets import DataDriftPreset
-
-    numbers = [column for column in NUMBERS if column in current]
-    categories = [column for column in CATEGORIES if column in current]
-    definition = DataDefinition(numerical_columns=numbers, categorical_columns=categories)
-    preset = DataDriftPreset(
-        columns=[*numbers, *categories],
-        num_method="wasserstein",
-        num_threshold=config.max_number_distance,
-        cat_method="jensenshannon",
-        cat_threshold=config.max_category_distance,
-    )
-    # A constant column (one language, equal lengths) has no correlation, which Evidently asks numpy for.
-    with np.errstate(invalid="ignore", divide="ignore"):
-        snapshot = Report([preset], include_tests=True).run(
-            current_data=Dataset.from_pandas(current, definition),
-            reference_data=Dataset.from_pandas(reference, definition),
-        )
-    (out_dir / "report.html").write_text(_number_ids(snapshot.get_html_str(as_iframe=False)), encoding="utf-8")
-    thresholds = dict.fromkeys(numbers, config.max_number_distance) | dict.fromkeys(
-        categories, config.max_category_distance
-    )
-    scores = _value_drifts(snapshot.dict())
-    return [_column(name, scores.get(name), threshold) for name, threshold in thresholds.items()]
-
-
-_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}")
-
-
-def _number_ids(page: str) -> str:
-    """The page with its random element ids numbered in order of appearance, so that equal input gives equal bytes.
-
-    The ids stand in the script that holds the data; the libraries around it are left alone.
-    """
-    start = page.index("var metric_")
-    end = page.index("</script>", start)
-    for number, name in enumerate(dict.fromkeys(_ID.findall(page, start, end))):
-        page = page.replace(name, f"{number:032x}")
-    return page
-
-
-def _value_drifts(document: dict[str, Any]) -> dict[str, tuple[str, float]]:
-    """Column to method and score, from the metrics of kind ValueDrift."""
-    found = {}
-    for metric in document["metrics"]:
-        settings = metric["config"]
-        if settings["type"].endswith(":ValueDrift"):
-            found[str(settings["column"])] = (str(settings["method"]), float(metric["value"]))
-    return found
-
-
-def _column(name: str, found: tuple[str, float] | None, threshold: float) -> ColumnDrift:
-    if found is None or not math.isfinite(found[1]):
-        return ColumnDrift(column=name, method=found[0] if found else "", score=None, threshold=threshold, drifted=None)
-    method, score = found
-    return ColumnDrift(
-        column=name, method=method, score=round(score, 9), threshold=threshold, drifted=score >= threshold
-    )
-
-
-def _write_note(out_dir: Path, reason: str) -> None:
-    (out_dir / "report.html").write_text(
-        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>drift</title>\n'
-        f"<h1>Drift · 漂移</h1>\n<p>error · 无法判断: {reason}</p></html>\n",
-        encoding="utf-8",
-    )

@@ -95,17 +95,26 @@ def drift(
             outcome = read_json(out / "report.json")
         results.append(outcome)
     if not json:
-        rows = [
-            [item["column"], item["method"], "–" if item["score"] is None else render.number(item["score"]),
-             render.number(item["threshold"]), {True: "drifted", False: "same", None: "unknown"}[item["drifted"]]]
-            for item in outcome["columns"]
-        ]  # fmt: skip
-        title = f"{outcome['state']}: {outcome['rows_current']} records against {outcome['rows_reference']}"
-        screen().print(render.plain_table(["column", "distance", "score", "limit", "state"], rows, title=title))
-        if outcome["reason"]:
-            screen().print(outcome["reason"], markup=False)
+        _print_drift(outcome, report)
     if outcome["state"] != "no_drift":
         raise NotPassedError
+
+
+def _print_drift(outcome: dict[str, Any], report: Path | None) -> None:
+    marks = {"same": "same", "drifted": "drifted", "unresolved": "too few records", "not_judged": "not judged"}
+    rows = [
+        [item["name"], "–" if item["score"] is None else render.number(item["score"]),
+         render.number(item["threshold"]), "–" if item["chance"] is None else render.number(item["chance"]),
+         f"{item['n_current']} / {item['n_reference']}", marks[item["state"]], item["reason"]]
+        for item in outcome["tests"]
+    ]  # fmt: skip
+    title = f"{outcome['state']}: {outcome['rows_current']} records against {outcome['rows_reference']}"
+    head = ["test", "distance", "limit", "chance reaches", "n", "state", ""]
+    screen().print(render.plain_table(head, rows, title=title))
+    if outcome["reason"]:
+        screen().print(outcome["reason"], markup=False)
+    if report is not None:
+        say(f"written: {report / 'report.html'}")
 
 
 def scrub(

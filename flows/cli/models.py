@@ -250,9 +250,24 @@ def serve(
 def export(
     model: options.Model,
     folder: Annotated[Path, typer.Argument(help="New or empty folder.", metavar="DIR")],
+    data: Annotated[
+        str | None,
+        typer.Option("--data", help="Instead the data behind it: pretraining or finetuning.", metavar="PURPOSE"),
+    ] = None,
+    allow_personal_data: Annotated[
+        bool, typer.Option("--allow-personal-data", help="With --data: also data that was not scrubbed.")
+    ] = False,
     json: options.Json = False,
 ) -> None:
-    """Write the task model as a plain Hugging Face folder with its card; the filter stays behind."""
+    """Write the task model as a plain Hugging Face folder with its card; the filter stays behind.
+
+    With --data the data that it was trained and judged on: a DatasetDict with its data card and Croissant document.
+    """
+    if data is not None or allow_personal_data:
+        from flows.cli.data_export import export_data
+
+        export_data(model, folder, data, allow_personal_data=allow_personal_data, as_json=json)
+        return
     with result_on_stdout(json) as results:
         settings = prepare()
         from components.packaging.export import export_model

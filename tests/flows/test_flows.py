@@ -109,12 +109,33 @@ def test_no_planted_value_reaches_what_people_see(first: PipelineResult, home: P
     assert len(values) > 100
     seen = [home / "runs", home / "mlflow", *(store.root / "artefacts" / kind for kind in
             ("ValidationReport", "DriftReport", "EvidenceArtefact", "VerdictArtefact"))]  # fmt: skip
-    shown = [path for folder in seen for path in folder.rglob("*") if path.is_file() and path.suffix != ".db"]
+    seen += [path for path in (store.root / "artefacts" / "DataDocuments").glob("*/*") if path.is_file()]
+    shown = [path for folder in seen for path in ([folder] if folder.is_file() else folder.rglob("*"))]
+    shown = [path for path in shown if path.is_file() and path.suffix != ".db"]
     assert len(shown) > 20
     long_values = [value for value in values if len(value) > 6]
     for path in shown:
         text = path.read_text(encoding="utf-8", errors="ignore")
         assert not [value for value in long_values if value in text], path
+
+
+def test_the_data_behind_a_candidate_can_be_exported(first: PipelineResult, tmp_path: Path) -> None:
+    from datasets import load_from_disk
+
+    from components.documentation.export import export_dataset
+    from tasks.documents import find_documents
+    from tasks.settings import Settings
+
+    for purpose in ("pretraining", "finetuning"):
+        documents = find_documents("clean", purpose, Settings())
+        facts = export_dataset(documents, tmp_path / purpose)
+        loaded = load_from_disk(str(tmp_path / purpose))
+        assert {name: len(split) for name, split in loaded.items()} == {s.name: s.records for s in facts.splits}
+        assert facts.declared.name == f"demo-{purpose}"
+    with pytest.raises(ConfigError, match="--allow-personal-data"):
+        export_dataset(find_documents("raw", "finetuning", Settings()), tmp_path / "raw")
+    with pytest.raises(ConfigError, match="no such data; it has: finetuning, pretraining"):
+        find_documents("clean", "testing", Settings())
 
 
 def test_monitor_tells_drift_from_none(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -206,8 +206,8 @@ def test_an_interrupt_is_one_line_and_exit_130(tmp_path: Path, number: signal.Si
 
 
 @pytest.mark.parametrize("verb", ["demo", "init", "run", "schedule", "ui", "status", "diff", "why", "validate", "scrub",
-                                  "drift", "evaluate", "gate", "guard", "serve", "export", "approve", "reject", "waive",
-                                  "promote", "rollback", "verify", "keys", "doctor"])  # fmt: skip
+                                  "drift", "monitor", "evaluate", "gate", "guard", "serve", "export", "approve",
+                                  "reject", "waive", "promote", "rollback", "verify", "keys", "doctor"])  # fmt: skip
 def test_every_verb_has_help(cli: Any, verb: str) -> None:
     ended = cli(verb, "--help")
     assert ended.code == 0
