@@ -31,6 +31,18 @@ LEAD_INS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "URL": ("", "see "),
         "CN_ID_CARD": ("", "ID card number "),
         "MAC_ADDRESS": ("", "MAC "),
+        "CN_BANK_CARD": ("", "bank card "),
+        "CN_LICENSE_PLATE": ("", "licence plate "),
+        "CN_SOCIAL_CREDIT_CODE": ("", "USCC "),
+        "CN_PASSPORT": ("passport ", "passport number "),
+        "US_PASSPORT": ("passport ", "US passport number "),
+        "US_ITIN": ("", "ITIN "),
+        "US_BANK_NUMBER": ("bank account ", "account number "),
+        "US_DRIVER_LICENSE": ("driver license ", "driver's license number "),
+        "UK_NHS": ("", "NHS number "),
+        "UK_NINO": ("", "NI number "),
+        "CRYPTO": ("", "wallet "),
+        "SECRET": ("", "API key: "),
         "LOCATION": ("", "lives in "),
         "ORGANIZATION": ("", "works for "),
         "STREET_ADDRESS": ("", "lives at "),
@@ -48,6 +60,18 @@ LEAD_INS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "URL": ("", "网址："),
         "CN_ID_CARD": ("", "身份证号", "身份证号码："),
         "MAC_ADDRESS": ("", "MAC地址"),
+        "CN_BANK_CARD": ("", "银行卡号", "卡号："),
+        "CN_LICENSE_PLATE": ("", "车牌", "车牌号："),
+        "CN_SOCIAL_CREDIT_CODE": ("", "统一社会信用代码"),
+        "CN_PASSPORT": ("护照", "护照号码："),
+        "US_PASSPORT": ("美国护照", "护照号码："),
+        "US_ITIN": ("", "ITIN："),
+        "US_BANK_NUMBER": ("美国银行账户 account number ",),
+        "US_DRIVER_LICENSE": ("驾照", "驾照号码："),
+        "UK_NHS": ("", "NHS："),
+        "UK_NINO": ("", "NINO："),
+        "CRYPTO": ("", "钱包地址"),
+        "SECRET": ("", "密钥："),
         "LOCATION": ("", "家住"),
         "ORGANIZATION": ("", "就职于"),
         "STREET_ADDRESS": ("", "地址："),
@@ -154,6 +178,57 @@ def _mac(rng: random.Random) -> str:
     return rng.choice([":".join(pairs), "-".join(pairs).upper()])
 
 
+def _bank_card(rng: random.Random) -> str:
+    body = rng.choice(["622202", "622848", "621700", "622588"]) + _digits(rng, 12)
+    number = next(body + digit for digit in "0123456789" if passes_luhn(body + digit))
+    return rng.choice([number, " ".join(number[at : at + 4] for at in range(0, 19, 4))])
+
+
+def _plate(rng: random.Random) -> str:
+    serial = "".join(rng.choice("ABCDEFGHJKLMNPQRSTUVWXYZ0123456789") for _ in range(4)) + _digits(rng, 1)
+    head = rng.choice("京沪粤苏浙鲁川鄂湘闽") + rng.choice("ABCDEFGH")
+    return rng.choice([f"{head}{serial}", f"{head}·{serial}", f"{head}D{_digits(rng, 5)}"])
+
+
+def _social_credit(rng: random.Random) -> str:
+    symbols = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+    body = f"91{rng.choice(['110105', '310104', '440305'])}MA{''.join(rng.choice(symbols) for _ in range(7))}"
+    total = sum(symbols.index(symbol) * pow(3, at, 31) for at, symbol in enumerate(body))
+    return body + symbols[-total % 31]
+
+
+def _nhs(rng: random.Random) -> str:
+    while True:  # one in eleven has no check digit
+        body = rng.choice("46") + _digits(rng, 8)
+        check = -sum((10 - at) * int(digit) for at, digit in enumerate(body)) % 11
+        if check < 10:
+            number = f"{body}{check}"
+            return rng.choice([number, f"{number[:3]} {number[3:6]} {number[6:]}"])
+
+
+def _nino(rng: random.Random) -> str:
+    head, pairs = rng.choice(["AB", "CE", "JG", "NA", "SK"]), [_digits(rng, 2) for _ in range(3)]
+    return rng.choice([f"{head}{''.join(pairs)}C", f"{head} {' '.join(pairs)} C"])
+
+
+def _itin(rng: random.Random) -> str:
+    return f"9{_digits(rng, 2)}-{rng.choice([*range(70, 89), 90, 91, 92, *range(94, 100)])}-{_digits(rng, 4)}"
+
+
+def _wallet(rng: random.Random) -> str:
+    return "0x" + "".join(rng.choice("0123456789abcdef") for _ in range(40))
+
+
+def _secret(rng: random.Random) -> str:
+    symbols = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+    tail = "".join(rng.choice(symbols) for _ in range(36))
+    return rng.choice([f"ghp_{tail}", f"AKIA{tail[:16].upper()}", f"sk-{tail}"])
+
+
+def _lettered(letters: str, digits: int) -> Draw:
+    return lambda rng: rng.choice(letters) + _digits(rng, digits)
+
+
 def _date(rng: random.Random) -> str:
     year, month, day = rng.randrange(1950, 2010), rng.randrange(1, 13), rng.randrange(1, 29)
     return rng.choice([f"{year}-{month:02d}-{day:02d}", f"{day}/{month}/{year}"])
@@ -184,5 +259,17 @@ _DRAWS: dict[tuple[str, str], Draw] = {
     ("STREET_ADDRESS", "zh"): _fake("zh", "street_address"),
     ("DATE_TIME", "en"): _date,
     ("DATE_TIME", "zh"): _date_zh,
+    ("CN_BANK_CARD", ""): _bank_card,
+    ("CN_LICENSE_PLATE", ""): _plate,
+    ("CN_SOCIAL_CREDIT_CODE", ""): _social_credit,
+    ("CN_PASSPORT", ""): _lettered("EG", 8),
+    ("US_PASSPORT", ""): _lettered("ABC", 8),
+    ("US_ITIN", ""): _itin,
+    ("US_BANK_NUMBER", ""): lambda rng: _digits(rng, rng.randrange(9, 13)),
+    ("US_DRIVER_LICENSE", ""): _lettered("ABCDFKMSW", 7),
+    ("UK_NHS", ""): _nhs,
+    ("UK_NINO", ""): _nino,
+    ("CRYPTO", ""): _wallet,
+    ("SECRET", ""): _secret,
     ("USERNAME", ""): _fake("en", "user_name"),
 }

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from components.scrubbing.config import ScrubbingConfig
 from components.scrubbing.detectors import Detector
 from components.scrubbing.edits import Edit, apply_edits, join_edits
-from components.scrubbing.engine import Engine, guess_lang
+from components.scrubbing.engine import Engine
 from components.scrubbing.policy import Replace, make_replacement
 from components.scrubbing.spans import Span
 
@@ -71,7 +71,7 @@ class Scrubber:
         self._redact = make_replacement("redact")
 
     def scrub(self, texts: Sequence[str], langs: Sequence[str | None]) -> list[Scrubbed]:
-        """Each text scrubbed; a language of None is guessed from the script."""
+        """Each text scrubbed; a language of None is guessed from the script, by the engine."""
         works = [_Work(text, lang) for text, lang in zip(texts, langs, strict=True)]
         waiting = works
         for replace in self._looks():
@@ -91,17 +91,9 @@ class Scrubber:
 
     def _look(self, works: Sequence[_Work], replace: Replace) -> list[_Work]:
         """One look at each text; returns those that must be looked at again."""
-        langs = [work.lang or guess_lang(work.text) for work in works]
-        again: list[_Work] = []
-        for work, lang, spans in zip(
-            works, langs, self._engine.detect_many([work.text for work in works], langs), strict=True
-        ):
-            changed = bool(spans) and work.take(spans, replace)
-            if changed and (
-                self.config.policy == "pseudonymize" or (work.lang is None and guess_lang(work.text) != lang)
-            ):
-                again.append(work)
-        return again
+        found = self._engine.detect_many([work.text for work in works], [work.lang for work in works])
+        changed = [work for work, spans in zip(works, found, strict=True) if spans and work.take(spans, replace)]
+        return changed if self.config.policy == "pseudonymize" else []
 
     def _placeholders(self, edits: Sequence[Edit]) -> int:
         if self.config.policy != "pseudonymize":

@@ -2,7 +2,7 @@
 
 ``Surrogates(key).replace(value, label)`` is a pure function of key, label and value: the same person gets the same
 surrogate in every record, shard and run of that key. ``recognises`` says whether a value is a surrogate already; that
-makes replacing idempotent (``infra/decisions/0005-surrogates-know-themselves.md``).
+makes replacing idempotent (``infra/decisions/0007-surrogates-know-themselves.md``).
 """
 
 from __future__ import annotations

@@ -119,7 +119,9 @@ def make_nhs(value: str, keyed: Keyed) -> str | None:
 
 def passes_nhs(digits: str) -> bool:
     """NHS Data Dictionary: weights 10 to 2, check digit 11 minus the remainder."""
-    total = sum(weight * int(digit) for weight, digit in zip(range(10, 1, -1), digits[:9], strict=True))
+    if len(digits) != 10:
+        return False
+    total = sum(weight * int(digit) for weight, digit in zip(range(10, 1, -1), digits, strict=False))
     return (11 - total % 11) % 11 == int(digits[9])
 
 

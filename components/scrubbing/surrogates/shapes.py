@@ -86,7 +86,7 @@ def make_shape(
         symbols = dict(zip([*slots[: len(fixed)], *body], fixed + drawn, strict=True))
         symbols |= zip(sealed, _seal(keyed, list(symbols.values()), [alphabets[s] or "" for s in sealed]), strict=True)
         result = "".join(symbols.get(position, symbol) for position, symbol in enumerate(value))
-        if accept(result):
+        if accept(result) and is_sealed(result, keyed):
             return result
     return None
 
@@ -113,8 +113,8 @@ def _seal_length(slots: int) -> int:
 
 
 def _is_foreign(symbol: str) -> bool:
-    """A letter of a script that has no alphabet here: it could not be replaced. Chinese characters are left alone."""
-    return symbol.isalpha() and class_of(symbol) is None and not "\u3400" <= symbol <= "\u9fff"
+    """A letter or digit of a script that has no alphabet here: it could not be replaced. Chinese ones are left alone."""
+    return symbol.isalnum() and class_of(symbol) is None and not "\u3400" <= symbol <= "\u9fff"
 
 
 def _seal(keyed: Keyed, body: Sequence[str], alphabets: Sequence[str]) -> str:
