@@ -113,7 +113,7 @@ def _seal_length(slots: int) -> int:
 
 
 def _is_foreign(symbol: str) -> bool:
-    """A letter or digit of a script that has no alphabet here: it could not be replaced. Chinese ones are left alone."""
+    """A letter or digit of a script that has no alphabet here: it could not be replaced. Chinese characters stay."""
     return symbol.isalnum() and class_of(symbol) is None and not "\u3400" <= symbol <= "\u9fff"
 
 

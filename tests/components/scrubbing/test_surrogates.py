@@ -10,7 +10,7 @@ import pytest
 from faker import Faker
 from faker.providers.person.en_US import Provider as American
 from faker.providers.person.zh_CN import Provider as Chinese
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from components.scrubbing.surrogates import Surrogates
@@ -41,7 +41,7 @@ def shape(value: str) -> str:
         ("PHONE_NUMBER", "+86 138 1234 5678"), ("PHONE_NUMBER", "13812345678"), ("PHONE_NUMBER", "010-62345678"),
         ("PHONE_NUMBER", "+44 20 8123 4567"), ("PHONE_NUMBER", "07911 123456"), ("PHONE_NUMBER", "+49 30 9018200"),
         ("PHONE_NUMBER", "1-800-555-1234"), ("PHONE_NUMBER", "867-5309"), ("PHONE_NUMBER", "400-820-8820"),
-        ("CREDIT_CARD", "4111 1111 1111 1111"), ("CREDIT_CARD", "378282246310005"), ("CN_BANK_CARD", "6222021234567894"),
+        ("CREDIT_CARD", "4111 1111 1111 1111"), ("CREDIT_CARD", "378282246310005"), ("CN_BANK_CARD", "6222021234567"),
         ("IBAN_CODE", "DE89 3704 0044 0532 0130 00"), ("US_SSN", "123-45-6789"), ("US_SSN", "123 45 6789"),
         ("UK_NHS", "943 476 5919"), ("UK_NINO", "AB 12 34 56 C"), ("CN_ID_CARD", "110101199003070012"),
         ("CN_ID_CARD", "110101 1990 0307 0012"), ("CN_ID_CARD", "110101900307001"), ("CN_LICENSE_PLATE", "京A12345"),
@@ -93,9 +93,9 @@ def test_resident_ids_keep_sex_and_decade_and_fail_the_check(region: int, sequen
     weights = [2 ** (17 - at) % 11 for at in range(17)]  # GB 11643 by its definition
     body = f"{110000 + region}19870615{sequence:03d}"
     value = body + "10X98765432"[sum(w * int(d) for w, d in zip(weights, body, strict=True)) % 11]
-    made = OURS.replace(f"{value[:6]} {value[6:14]} {value[14:]}" if in_groups else value, "CN_ID_CARD").replace(
-        " ", ""
-    )
+    assume(not OURS.recognises(value, "CN_ID_CARD"))  # one value in a thousand passes for a surrogate
+    written = f"{value[:6]} {value[6:14]} {value[14:]}" if in_groups else value
+    made = OURS.replace(written, "CN_ID_CARD").replace(" ", "")
     assert int(made[16]) % 2 == int(value[16]) % 2
     assert made[6:9] == "198"
     assert made[17] != "10X98765432"[sum(w * int(d) for w, d in zip(weights, made[:17], strict=True)) % 11]
