@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from components.scrubbing.shards import RECORDS_PER_BATCH, ShardCounts, format_s
 
 BLOCK_BYTES = 1 << 20
 MAX_LINE_BYTES = 1_000_000
+_HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -136,7 +138,11 @@ def read_record(line: bytes) -> Record | QuarantineReason:
         return QuarantineReason.INVALID_ENCODING
     except (ValueError, RecursionError):
         return QuarantineReason.NOT_JSON
-    return _checked(record)
+    checked = _checked(record)
+    # Bytes of UTF-8 hold no half of a surrogate pair; only an escape can.
+    if isinstance(checked, dict) and _HALF_PAIR.search(line) and not all(map(_is_encodable, checked.values())):
+        return QuarantineReason.LONE_SURROGATE
+    return checked
 
 
 def _checked(record: object) -> Record | QuarantineReason:
@@ -149,13 +155,11 @@ def _checked(record: object) -> Record | QuarantineReason:
         return QuarantineReason.TEXT_NOT_STRING
     if not text or text.isspace():
         return QuarantineReason.EMPTY
-    if any(type(value) is str and not _is_encodable(value) for value in record.values()):
-        return QuarantineReason.LONE_SURROGATE
     return record
 
 
-def _is_encodable(value: str) -> bool:
-    if value.isascii():
+def _is_encodable(value: object) -> bool:
+    if not isinstance(value, str):
         return True
     try:
         value.encode("utf-8")

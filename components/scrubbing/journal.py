@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from components.core.errors import ConfigError
 from components.core.jsonfiles import read_json, write_json
@@ -28,7 +28,7 @@ class Progress(BaseModel):
     signature: str
     blocks: int = 0
     sizes: list[int] = []
-    counts: ShardCounts = ShardCounts()
+    counts: ShardCounts = Field(default_factory=ShardCounts)
     unreadable: dict[str, int] = {}
 
     def take(self, result: BlockResult) -> None:

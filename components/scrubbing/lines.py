@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-_EXACT = (str, int, bool, type(None))
+_EXACT = frozenset((str, int, bool, type(None)))
 
 
 def parse_line(line: bytes) -> Any:
@@ -20,14 +20,14 @@ def parse_line(line: bytes) -> Any:
         value = orjson.loads(line)
     except orjson.JSONDecodeError:
         return json.loads(line.decode("utf-8"))
-    if type(value) is not dict or all(type(item) in _EXACT for item in value.values()):
+    if type(value) is not dict or _EXACT.issuperset(map(type, value.values())):
         return value
     return json.loads(line)
 
 
 def format_line(record: dict[str, Any]) -> bytes:
     """One line with its end; keys keep their order."""
-    if all(type(item) in _EXACT for item in record.values()):
+    if _EXACT.issuperset(map(type, record.values())):
         try:
             return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
         except (TypeError, ValueError):  # an integer beyond 64 bits, or half of a surrogate pair

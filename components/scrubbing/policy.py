@@ -29,7 +29,7 @@ def make_replacement(policy: str, *, key: bytes | None = None) -> Replace:
     if policy in KEYED_POLICIES and not key:
         raise ConfigError(f"scrubbing.policy: {policy} needs a secret key; run it through the pipeline or use redact")
     if policy == "redact":
-        return lambda _, label: f"[{label}]"
+        return _redact
     if policy == "mask":
         return lambda value, _: MASK_CHARACTER * len(value)
     if policy == "hash":
@@ -57,6 +57,10 @@ def replace_spans(text: str, spans: Sequence[Span], replace: Replace) -> str:
         parts += [text[position : span.start], replace(text[span.start : span.end], span.label)]
         position = span.end
     return "".join([*parts, text[position:]])
+
+
+def _redact(_: str, label: str) -> str:
+    return f"[{label}]"
 
 
 def _digest(value: str, label: str, key: bytes) -> str:

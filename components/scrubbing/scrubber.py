@@ -15,7 +15,7 @@ from components.scrubbing.config import ScrubbingConfig
 from components.scrubbing.detectors import Detector
 from components.scrubbing.edits import Edit, apply_edits, join_edits
 from components.scrubbing.engine import Engine
-from components.scrubbing.policy import Replace, make_replacement
+from components.scrubbing.policy import Replace, make_replacement, replace_spans
 from components.scrubbing.spans import Span
 
 _LOOKS = 4
@@ -72,6 +72,12 @@ class Scrubber:
 
     def scrub(self, texts: Sequence[str], langs: Sequence[str | None]) -> list[Scrubbed]:
         """Each text scrubbed; a language of None is guessed from the script, by the engine."""
+        if self.config.policy != "pseudonymize":  # placeholders are holes to the engine: one look is all
+            found = self._engine.detect_many(texts, langs)
+            return [
+                Scrubbed(replace_spans(text, spans, self._replace) if spans else text, spans)
+                for text, spans in zip(texts, found, strict=True)
+            ]
         works = [_Work(text, lang) for text, lang in zip(texts, langs, strict=True)]
         waiting = works
         for replace in self._looks():
@@ -79,7 +85,7 @@ class Scrubber:
             if not waiting:
                 break
         return [
-            Scrubbed(work.text, [edit.span for edit in work.edits], work.surrogates, self._placeholders(work.edits))
+            Scrubbed(work.text, [edit.span for edit in work.edits], work.surrogates, _placeholders(work.edits))
             for work in works
         ]
 
@@ -92,10 +98,8 @@ class Scrubber:
     def _look(self, works: Sequence[_Work], replace: Replace) -> list[_Work]:
         """One look at each text; returns those that must be looked at again."""
         found = self._engine.detect_many([work.text for work in works], [work.lang for work in works])
-        changed = [work for work, spans in zip(works, found, strict=True) if spans and work.take(spans, replace)]
-        return changed if self.config.policy == "pseudonymize" else []
+        return [work for work, spans in zip(works, found, strict=True) if spans and work.take(spans, replace)]
 
-    def _placeholders(self, edits: Sequence[Edit]) -> int:
-        if self.config.policy != "pseudonymize":
-            return 0
-        return sum(edit.made.startswith("[") and edit.made.endswith("]") for edit in edits)
+
+def _placeholders(edits: Sequence[Edit]) -> int:
+    return sum(edit.made.startswith("[") and edit.made.endswith("]") for edit in edits)

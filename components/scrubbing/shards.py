@@ -12,10 +12,12 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from components.core.corpus import Record
@@ -33,7 +35,8 @@ logger = logging.getLogger(__name__)
 RECORDS_PER_BATCH = 500
 
 
-class ShardCounts(BaseModel):
+@dataclass(slots=True)
+class ShardCounts:
     """What was found, by language and label. Counts add up over shards."""
 
     records: int = 0
@@ -41,17 +44,19 @@ class ShardCounts(BaseModel):
     spans: int = 0
     surrogates_kept: int = 0
     placeholders: int = 0
-    spans_per_label: dict[str, dict[str, int]] = {}
-    records_per_lang: dict[str, int] = {}
+    spans_per_label: dict[str, dict[str, int]] = field(default_factory=dict)
+    records_per_lang: dict[str, int] = field(default_factory=dict)
 
     def add(self, lang: str, scrubbed: Scrubbed) -> None:
         """Count one record."""
         self.records += 1
-        self.records_changed += bool(scrubbed.spans)
-        self.spans += len(scrubbed.spans)
-        self.surrogates_kept += scrubbed.surrogates
-        self.placeholders += scrubbed.placeholders
         self.records_per_lang[lang] = self.records_per_lang.get(lang, 0) + 1
+        self.surrogates_kept += scrubbed.surrogates
+        if not scrubbed.spans:
+            return
+        self.records_changed += 1
+        self.spans += len(scrubbed.spans)
+        self.placeholders += scrubbed.placeholders
         labels = self.spans_per_label.setdefault(lang, {})
         for span in scrubbed.spans:
             labels[span.label] = labels.get(span.label, 0) + 1
@@ -178,9 +183,9 @@ def scrub_records(
 ) -> Iterator[tuple[Record, str, Scrubbed]]:
     """Each record, the language it was read as, and its scrubbed text. The one place that calls the detectors."""
     langs = [record.get("lang") for record in records]
-    texts = [record["text"] for record in records]
-    for record, text, lang, scrubbed in zip(records, texts, langs, scrubber.scrub(texts, langs), strict=True):
-        known = lang or guess_lang(text)
+    done = scrubber.scrub([record["text"] for record in records], langs)
+    for record, lang, scrubbed in zip(records, langs, done, strict=True):
+        known = lang or guess_lang(record["text"])
         counts.add(known, scrubbed)
         yield record, known, scrubbed
 
@@ -189,8 +194,6 @@ def format_spans(identifier: object, lang: str, scrubbed: Scrubbed) -> bytes:
     """The line of a record in ``spans.jsonl``."""
     row = {"id": identifier, "lang": lang, "spans": [span.as_json() for span in scrubbed.spans]}
     try:
-        import orjson
-
         return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
     except (TypeError, ValueError):  # an id beyond 64 bits
         return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"

@@ -17,19 +17,26 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 
 
+RECORDS = 2_400
+FILLER = (
+    "The harbour was quiet in the evening and nobody had seen the boat. " * 22,
+    "港口在傍晚很安静，没有人见过那条船。" * 28,
+)
+
+
 def text_of(number: int) -> str:
     return (
-        f"My name is Grace Mercer, mail g{number}@corp.io or call 415-555-{number % 10_000:04d}. " * 12,
-        f"我叫马子轩，电话1381234{number % 10_000:04d}，邮箱是m{number}@corp.cn。" * 12,
-    )[number % 2]
+        f"My name is Grace Mercer, mail g{number}@corp.io or call 415-555-{number % 10_000:04d}. ",
+        f"我叫马子轩，电话1381234{number % 10_000:04d}，邮箱是m{number}@corp.cn。",
+    )[number % 2] + FILLER[number % 2]
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     path = tmp_path / "in.jsonl"
-    rows = ({"id": str(n), "text": text_of(n), "n": n} for n in range(8_000))
+    rows = ({"id": str(n), "text": text_of(n), "n": n} for n in range(RECORDS))
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    assert path.stat().st_size > 5 << 20  # several blocks
+    assert path.stat().st_size > 3 << 20  # several blocks
     return path
 
 
@@ -67,7 +74,7 @@ def test_kill_9_and_start_again(source: Path, tmp_path: Path, suffix: str) -> No
     again = start(tmp_path / "home", *arguments)
     out, err = again.communicate()
     assert again.returncode == 0, err
-    assert json.loads(out)["records"] == 8_000
+    assert json.loads(out)["records"] == RECORDS
     assert not journal.exists()
     assert not partial.exists()
 
