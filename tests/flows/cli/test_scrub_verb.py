@@ -44,7 +44,8 @@ def start(home: Path, *arguments: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TOUCHSTONE_HOME": str(home)}
     return subprocess.Popen(
         [sys.executable, "-m", "flows", "scrub", *arguments],
-        cwd=home.parent, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        cwd=home.parent, env=environment, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 
@@ -81,7 +82,8 @@ def test_kill_9_and_start_again(source: Path, tmp_path: Path, suffix: str) -> No
     whole = start(
         tmp_path / "home", str(source), "--policy", "pseudonymize", "--spans", f"s{suffix}", "-o", f"w{suffix}"
     )
-    assert whole.wait() == 0
+    whole.communicate()
+    assert whole.returncode == 0
     resumed, uninterrupted = (tmp_path / f"out{suffix}").read_bytes(), (tmp_path / f"w{suffix}").read_bytes()
     assert (resumed[:1], resumed[1:]) == (mark, uninterrupted[1:])
     assert (tmp_path / f"spans{suffix}").read_bytes() == (tmp_path / f"s{suffix}").read_bytes()
@@ -92,7 +94,7 @@ def test_surrogates_of_surrogates_are_themselves(cli: Any, source: Path, tmp_pat
         assert cli("scrub", str(given), "-o", f"{name}.jsonl", "--policy", "pseudonymize").code == 0
     once = (tmp_path / "once.jsonl").read_text(encoding="utf-8")
     assert once == (tmp_path / "twice.jsonl").read_text(encoding="utf-8")
-    assert not any(value in once for value in ("Grace", "Mercer", "corp.io", "马子轩", "138"))
+    assert not any(value in once for value in ("Grace", "Mercer", "corp.io", "马子轩", "1381234"))
     key = tmp_path / "home" / "keys" / "scrub-hash.key"
     assert key.stat().st_mode & 0o077 == 0
 
