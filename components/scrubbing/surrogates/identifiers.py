@@ -21,11 +21,12 @@ import re
 
 from components.scrubbing.checksums import CN_PROVINCES, passes_cn_id, passes_luhn
 from components.scrubbing.surrogates.keyed import Keyed
-from components.scrubbing.surrogates.shapes import HEX_LOWER, make_shape, normal_form
+from components.scrubbing.surrogates.shapes import HEX_LOWER, is_sealed, make_shape, normal_form
 
 _TEST_NETS = tuple(ipaddress.ip_network(net) for net in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
 _DOCUMENTATION = ipaddress.ip_network("2001:db8::/32")
 _PLATE_PROVINCES = "京津冀晋蒙辽吉黑沪苏浙皖闽赣鲁豫鄂湘粤桂琼渝川贵云藏陕甘青宁新"
+_CARD_DIGITS = 12  # the shortest of ISO/IEC 7812 in use
 _LOCAL_NIBBLES = "26ae"
 _USCC_SYMBOLS = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _USCC_WEIGHTS = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28)
@@ -44,14 +45,23 @@ def lay_out(value: str, digits: str) -> str:
 
 def make_card(value: str, keyed: Keyed) -> str | None:
     """A card or bank card: scheme digit and length kept, Luhn wrong."""
-    return make_shape(
-        value, keyed, kind="card", fixed=digits_of(value)[:1], accept=lambda made: not passes_luhn(digits_of(made))
-    )
+    return make_shape(value, keyed, kind="card", fixed=digits_of(value)[:1], accept=is_no_card)
+
+
+def is_no_card(value: str) -> bool:
+    """As long as a card's and Luhn wrong: no card is issued with this number."""
+    digits = digits_of(value)
+    return len(digits) >= _CARD_DIGITS and not passes_luhn(digits)
 
 
 def make_iban(value: str, keyed: Keyed) -> str | None:
     """Country kept, check digits 00."""
     return make_shape(value, keyed, kind="iban", fixed=f"{value[:2]}00")
+
+
+def is_no_iban(value: str) -> bool:
+    """A country and check digits 00."""
+    return value[:2].isalpha() and normal_form(value)[2:4] == "00"
 
 
 def make_ssn(value: str, keyed: Keyed) -> str | None:
@@ -64,10 +74,12 @@ def make_ssn(value: str, keyed: Keyed) -> str | None:
     return lay_out(value, f"9{area:02d}{group:02d}{serial:04d}")
 
 
-def is_unissued_ssn(value: str) -> bool:
-    """Nine digits that neither SSA nor IRS gives to a person."""
+def is_unissued_ssn(value: str, keyed: Keyed) -> bool:
+    """Nine digits that neither SSA nor IRS gives to a person; another number of digits sealed."""
     digits = digits_of(value)
-    return len(digits) == 9 and digits[0] == "9" and int(digits[3:5]) < 50
+    if len(digits) != 9:
+        return is_sealed(value, keyed, "ssn")
+    return digits[0] == "9" and int(digits[3:5]) < 50
 
 
 def make_ip(value: str, keyed: Keyed) -> str:
@@ -105,6 +117,11 @@ def make_mac(value: str, keyed: Keyed) -> str | None:
     return make_shape(value, keyed, kind="mac", fixed=first.upper() if upper else first, hexadecimal=True)
 
 
+def is_local_mac(value: str) -> bool:
+    """Locally administered, unicast."""
+    return normal_form(value)[1:2] in set(_LOCAL_NIBBLES)
+
+
 def make_wallet(value: str, keyed: Keyed) -> str | None:
     """An address of a crypto currency: its prefix kept; a drawn one passes the checksum of 32 bits by miracle only."""
     if value[:2] in {"0x", "0X"}:
@@ -114,7 +131,7 @@ def make_wallet(value: str, keyed: Keyed) -> str | None:
 
 def make_nhs(value: str, keyed: Keyed) -> str | None:
     """Ten digits that begin with 999, modulus 11 wrong."""
-    return make_shape(value, keyed, kind="nhs", fixed="999", accept=lambda made: not passes_nhs(digits_of(made)))
+    return make_shape(value, keyed, kind="nhs", fixed="999", accept=is_no_nhs)
 
 
 def passes_nhs(digits: str) -> bool:
@@ -125,9 +142,20 @@ def passes_nhs(digits: str) -> bool:
     return (11 - total % 11) % 11 == int(digits[9])
 
 
+def is_no_nhs(value: str) -> bool:
+    """A test patient's, modulus 11 wrong."""
+    digits = digits_of(value)
+    return digits.startswith("999") and not passes_nhs(digits)
+
+
 def make_nino(value: str, keyed: Keyed) -> str | None:
     """QQ and the rest drawn."""
     return make_shape(value, keyed, kind="nino", fixed="QQ" if value[:1].isupper() else "qq")
+
+
+def is_no_nino(value: str) -> bool:
+    """The prefix of specimens."""
+    return value[:2] in {"QQ", "qq"}
 
 
 def make_cn_id(value: str, keyed: Keyed) -> str | None:
@@ -146,10 +174,17 @@ def make_cn_id(value: str, keyed: Keyed) -> str | None:
         if made is None:
             return None
         drawn = digits_of(made)
-        wrong = len(drawn) == 15 or not passes_cn_id(drawn)
-        if wrong and int(drawn[16 if len(drawn) == 18 else 14]) % 2 == sex:
+        if is_no_cn_id(made) and int(drawn[16 if len(drawn) == 18 else 14]) % 2 == sex:
             return made
     return None
+
+
+def is_no_cn_id(value: str) -> bool:
+    """The check character is wrong; the 15 digits of before 1999 had none."""
+    number = normal_form(value).upper()
+    if len(number) not in {15, 18} or not number[:-1].isdigit():
+        return False
+    return len(number) == 15 or not passes_cn_id(number)
 
 
 def _draw_cn_id(value: str, digits: str, keyed: Keyed, attempt: int) -> str | None:
@@ -164,7 +199,13 @@ def _draw_cn_id(value: str, digits: str, keyed: Keyed, attempt: int) -> str | No
 
 def make_uscc(value: str, keyed: Keyed) -> str | None:
     """Unified social credit code with a wrong check character."""
-    return make_shape(value, keyed, kind="uscc", accept=lambda made: not passes_uscc(normal_form(made).upper()))
+    return make_shape(value, keyed, kind="uscc", accept=is_no_uscc)
+
+
+def is_no_uscc(value: str) -> bool:
+    """The check character is wrong."""
+    code = normal_form(value).upper()
+    return len(code) == 18 and not passes_uscc(code)
 
 
 def passes_uscc(code: str) -> bool:
@@ -187,6 +228,8 @@ def make_plate(value: str, keyed: Keyed) -> str | None:
     return f"{keyed.choose(_PLATE_PROVINCES, 'plate province', identity)}I{tail}"
 
 
-def is_unissued_plate(value: str) -> bool:
-    """Province and I."""
-    return len(value) >= 6 and value[0] in _PLATE_PROVINCES and value[1] == "I"
+def is_unissued_plate(value: str, keyed: Keyed) -> bool:
+    """Province and I; in another form, sealed."""
+    if len(value) >= 6 and value[0] in _PLATE_PROVINCES:
+        return value[1] == "I"
+    return is_sealed(value, keyed, "plate")

@@ -65,7 +65,7 @@ class NameMaker:
         latin = [word for word in _WORD.findall(value) if plain(word) not in _KEPT and len(plain(word)) > 1]
         han = _HAN.findall(value)
         if not latin and not han:
-            return is_sealed(value, self._keyed)
+            return is_sealed(value, self._keyed, "name")
         return all(map(self._is_made_word, latin)) and all(map(self._is_made_han, han))
 
     def make_word(self, word: str) -> str:

@@ -97,8 +97,12 @@ def _make_cn_mobile(value: str, keyed: Keyed) -> str | None:
 def _make_international(value: str, digits: str, keyed: Keyed) -> str | None:
     code = _country_code(value, digits)
     fixed = f"{code}0" if code else digits[:1]
-    made = make_shape(value, keyed, kind="phone", fixed=fixed, accept=lambda made: not _is_issued(made))
-    return made or make_shape(value, keyed, kind="phone")
+
+    def nobodys(made: str) -> bool:
+        return is_fictional_phone(made, keyed)
+
+    made = make_shape(value, keyed, kind="phone", fixed=fixed, accept=nobodys)
+    return made or make_shape(value, keyed, kind="phone", accept=nobodys)
 
 
 def _country_code(value: str, digits: str) -> str:
@@ -125,10 +129,13 @@ def _is_issued(value: str) -> bool:
 
 
 def is_fictional_phone(value: str, keyed: Keyed) -> bool:
-    """In a range reserved for fiction, or sealed."""
+    """In a range reserved for fiction; or sealed, and where the plan is known, not issued by it."""
     main = _EXTENSION.sub("", value)
     digits = digits_of(main)
     if _FICTION_US.fullmatch(digits) or _FICTION_UK.fullmatch(digits):
         return True
-    national = digits[-11:]
-    return (national.startswith("12") and is_sealed(national, keyed)) or is_sealed(main, keyed)
+    if digits[-11:].startswith("12") and is_sealed(digits[-11:], keyed, "phone"):
+        return True
+    if _CN_MOBILE.fullmatch(digits) or _is_nanp(main, digits) or _CN_FIXED.fullmatch(digits) or _is_issued(main):
+        return False
+    return is_sealed(main, keyed, "phone")

@@ -1,8 +1,9 @@
 """Format-preserving surrogates with a keyed seal: a digit for a digit, a letter for a letter of its script and case.
 
-The last characters of a surrogate (its seal) are a keyed function of those before. So whoever holds the key can tell a
-surrogate from any other value, whatever label a detector gives it, and by accident a value passes for one with a
-chance of one in a thousand (three sealed digits), one in a hundred for five characters.
+The last characters of a surrogate (its seal) are a keyed function of its kind and of those before. So whoever holds
+the key can tell a surrogate of a kind from any other value, and by accident a value passes for one with a chance of one
+in a thousand (three sealed digits), one in a hundred for five characters; not at all where the kind asks for a wrong
+checksum or a reserved range besides.
 """
 
 from __future__ import annotations
@@ -84,27 +85,29 @@ def make_shape(
     for attempt in range(_TRIES):
         drawn = keyed.symbols([alphabets[slot] or "" for slot in body], "shape", kind, identity, attempt)
         symbols = dict(zip([*slots[: len(fixed)], *body], fixed + drawn, strict=True))
-        symbols |= zip(sealed, _seal(keyed, list(symbols.values()), [alphabets[s] or "" for s in sealed]), strict=True)
+        seal_symbols = _seal(keyed, kind, list(symbols.values()), [alphabets[slot] or "" for slot in sealed])
+        symbols |= zip(sealed, seal_symbols, strict=True)
         result = "".join(symbols.get(position, symbol) for position, symbol in enumerate(value))
-        if accept(result) and is_sealed(result, keyed):
+        if accept(result) and is_sealed(result, keyed, kind):
             return result
     return None
 
 
-def is_sealed(value: str, keyed: Keyed) -> bool:
-    """Whether a value carries the seal, read as letters and digits or as hexadecimal digits."""
+def is_sealed(value: str, keyed: Keyed, kind: str) -> bool:
+    """Whether a value carries the seal of a kind, read as letters and digits or as hexadecimal digits."""
     styles = [False, True] if _is_hexadecimal(value) else [False]
-    return any(_is_sealed(value, keyed, hexadecimal=style) for style in styles)
+    return any(_is_sealed(value, keyed, kind, hexadecimal=style) for style in styles)
 
 
-def _is_sealed(value: str, keyed: Keyed, *, hexadecimal: bool) -> bool:
+def _is_sealed(value: str, keyed: Keyed, kind: str, *, hexadecimal: bool) -> bool:
     alphabets = _alphabets(value, hexadecimal=hexadecimal)
     slots = [position for position, alphabet in enumerate(alphabets) if alphabet]
     seal = _seal_length(len(slots))
     if not seal:
         return False
     body, sealed = [value[slot] for slot in slots[:-seal]], slots[-seal:]
-    return _seal(keyed, body, [alphabets[slot] or "" for slot in sealed]) == "".join(value[slot] for slot in sealed)
+    expected = _seal(keyed, kind, body, [alphabets[slot] or "" for slot in sealed])
+    return expected == "".join(value[slot] for slot in sealed)
 
 
 def _seal_length(slots: int) -> int:
@@ -117,8 +120,8 @@ def _is_foreign(symbol: str) -> bool:
     return symbol.isalnum() and class_of(symbol) is None and not "\u3400" <= symbol <= "\u9fff"
 
 
-def _seal(keyed: Keyed, body: Sequence[str], alphabets: Sequence[str]) -> str:
-    return keyed.symbols(alphabets, "seal", normal_form("".join(body)))
+def _seal(keyed: Keyed, kind: str, body: Sequence[str], alphabets: Sequence[str]) -> str:
+    return keyed.symbols(alphabets, "seal", kind, normal_form("".join(body)))
 
 
 def _alphabets(value: str, *, hexadecimal: bool) -> list[str | None]:

@@ -64,8 +64,8 @@ class WordMaker:
         """Whether every word that is not generic is coined, and at least one is; or the whole is sealed."""
         telling = [word for token in _TOKEN.findall(value) for word in _telling_parts(token)]
         if not telling:
-            return is_sealed(value, self._keyed)
-        return all(map(self._is_coined, telling)) or is_sealed(value, self._keyed)
+            return is_sealed(value, self._keyed, "phrase")
+        return all(map(self._is_coined, telling)) or is_sealed(value, self._keyed, "phrase")
 
     def _make_token(self, token: str) -> str:
         if token.isdigit():
@@ -139,7 +139,7 @@ class WordMaker:
         telling = [
             run for run in re.findall(rf"[{_LATIN}]+|[\u3400-\u9fff]+", value) if len(run) > 2 or _HAN.match(run)
         ]
-        return (bool(telling) and all(map(self._is_coined, telling))) or is_sealed(value, self._keyed)
+        return (bool(telling) and all(map(self._is_coined, telling))) or is_sealed(value, self._keyed, "user")
 
     def _make_handle(self, token: str) -> str:
         if _HAN.match(token):

@@ -10,7 +10,7 @@ import pytest
 from faker import Faker
 from faker.providers.person.en_US import Provider as American
 from faker.providers.person.zh_CN import Provider as Chinese
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.scrubbing.surrogates import Surrogates
@@ -93,7 +93,6 @@ def test_resident_ids_keep_sex_and_decade_and_fail_the_check(region: int, sequen
     weights = [2 ** (17 - at) % 11 for at in range(17)]  # GB 11643 by its definition
     body = f"{110000 + region}19870615{sequence:03d}"
     value = body + "10X98765432"[sum(w * int(d) for w, d in zip(weights, body, strict=True)) % 11]
-    assume(not OURS.recognises(value, "CN_ID_CARD"))  # one value in a thousand passes for a surrogate
     written = f"{value[:6]} {value[6:14]} {value[14:]}" if in_groups else value
     made = OURS.replace(written, "CN_ID_CARD").replace(" ", "")
     assert int(made[16]) % 2 == int(value[16]) % 2
@@ -145,8 +144,19 @@ def test_another_key_gives_other_surrogates_and_knows_none_of_ours() -> None:
     assert sum(a == other.replace(name, "PERSON") for a, name in zip(ours, names, strict=True)) <= 1
     assert sum(other.recognises(name, "PERSON") for name in ours) <= 1
     with_card = [OURS.replace(f"41111111111{n:05d}", "CREDIT_CARD") for n in range(200)]
-    assert all(OURS.recognises(value, "PHONE_NUMBER") for value in with_card)  # under any label
+    assert all(OURS.recognises(value, "PHONE_NUMBER") for value in with_card)  # whatever a detector takes them for
     assert sum(other.recognises(value, "CREDIT_CARD") for value in with_card) <= 3
+
+
+def test_valid_numbers_are_never_taken_for_surrogates() -> None:
+    fake = Faker(["en_US", "zh_CN"])
+    fake.seed_instance(5)
+    for _ in range(1500):
+        assert not OURS.recognises(fake["en_US"].credit_card_number(), "CREDIT_CARD")
+        assert not OURS.recognises(fake["zh_CN"].ssn(), "CN_ID_CARD")
+        assert not OURS.recognises(fake["zh_CN"].phone_number(), "PHONE_NUMBER")
+        assert not OURS.recognises(fake["en_US"].iban(), "IBAN_CODE")
+        assert not OURS.recognises(fake["en_US"].ssn(), "US_SSN")
 
 
 def test_real_names_are_seldom_taken_for_surrogates() -> None:
@@ -177,8 +187,5 @@ ODD = st.text(
 @given(value=st.one_of(ODD, st.text(min_size=1, max_size=12)))
 @settings(max_examples=60, deadline=None)
 def test_a_surrogate_is_its_own_surrogate(label: str, value: str) -> None:
-    """Or, where chance had a hand in it, that of the second time: the scrubber looks until nothing changes."""
     made = OURS.replace(value, label)
-    assert made
-    again = OURS.replace(made, label) if made != f"[{label}]" else made
-    assert again in {made, f"[{label}]"} or OURS.replace(again, label) in {again, f"[{label}]"}
+    assert made == f"[{label}]" or OURS.replace(made, label) == made != ""
