@@ -17,8 +17,8 @@ from components.core.corpus import Record, shard_paths
 from components.core.jsonfiles import write_json
 from components.core.store import StageReport
 from components.scrubbing.config import ScrubbingConfig
+from components.scrubbing.detect import detect_personal_data, engine_of
 from components.scrubbing.detectors import Detector
-from components.scrubbing.engine import Engine
 from components.scrubbing.pool import map_in_order
 from components.scrubbing.probes import ResidualRisk, measure_residual_risk
 from components.scrubbing.scrubber import Scrubber
@@ -32,19 +32,14 @@ from components.scrubbing.shards import (
 )
 from components.scrubbing.spans import Span
 
+__all__ = ["detect_personal_data", "scrub_corpus", "scrub_stream", "scrub_text"]
+
 logger = logging.getLogger(__name__)
 
 SPANS_FILE = "spans.jsonl"
 
 # Runs the jobs somewhere and gives their counts in the order of the jobs.
 RunShards = Callable[[Sequence[ShardJob]], Iterable[ShardCounts]]
-
-
-def detect_personal_data(
-    text: str, lang: str | None, config: ScrubbingConfig, *, detectors: Sequence[Detector] = ()
-) -> list[Span]:
-    """Spans of personal data in ``text``: sorted, not overlapping. ``lang`` None: guessed from the script."""
-    return _engine(config, tuple(detectors)).detect(text, lang)
 
 
 def scrub_text(
@@ -113,7 +108,7 @@ def scrub_corpus(
     counts = ShardCounts()
     for shard in done:
         counts.merge(shard)
-    risk = measure_residual_risk(corpus, _engine(config, tuple(detectors)), config, counts)
+    risk = measure_residual_risk(corpus, engine_of(config, tuple(detectors)), config, counts)
     _assemble(jobs, out_dir)
     if work_dir is None:
         shutil.rmtree(work)
@@ -147,21 +142,12 @@ def _summary(counts: ShardCounts, config: ScrubbingConfig, risk: ResidualRisk) -
     }
 
 
-_last_engine: tuple[ScrubbingConfig, tuple[Detector, ...], Engine] | None = None
 _last_scrubber: tuple[ScrubbingConfig, bytes | None, tuple[Detector, ...], Scrubber] | None = None
 
 
-def _engine(config: ScrubbingConfig, detectors: tuple[Detector, ...]) -> Engine:
-    """The engine of this very config object, made once: a stream asks for it once a record."""
-    global _last_engine  # noqa: PLW0603 - one entry, identity-keyed: a cache keyed by value would hash the config per record
-    if _last_engine is None or _last_engine[0] is not config or _last_engine[1] != detectors:
-        _last_engine = (config, detectors, Engine(config, detectors))
-    return _last_engine[2]
-
-
 def _scrubber(config: ScrubbingConfig, key: bytes | None, detectors: tuple[Detector, ...]) -> Scrubber:
-    """As ``_engine``, with the policy."""
-    global _last_scrubber  # noqa: PLW0603 - as above
+    """The scrubber of this very config object, made once."""
+    global _last_scrubber  # noqa: PLW0603 - one entry, as in detect.py
     last = _last_scrubber
     if last is None or last[0] is not config or last[1] != key or last[2] != detectors:
         _last_scrubber = last = (config, key, detectors, Scrubber(config, key=key, detectors=detectors))
