@@ -36,7 +36,9 @@ PROMOTED = "promoted"
 _SERVING = Path(__file__).with_name("serving.py")
 _PAYLOAD_ARTIFACT = "payload"
 # What the payload's code imports when it serves; versions are those of the process that evaluated it.
-_SERVING_LIBRARIES = ("mlflow", "torch", "transformers", "tokenizers", "safetensors", "numpy", "pydantic", "pyyaml")
+_SERVING_LIBRARIES = (
+    "mlflow", "torch", "transformers", "tokenizers", "safetensors", "numpy", "pydantic", "pyyaml", "phonenumbers",
+)  # fmt: skip
 _MODEL_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>[^/@]+)|@(?P<alias>[^/@]+))")
 
 Verify = Callable[[Path], str]

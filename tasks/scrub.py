@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from prefect import task
 
 from components.core.artefacts import RawCorpus, ScrubbedCorpus
+from components.core.store import StageReport
 from components.scrubbing.config import ScrubbingConfig
-from components.scrubbing.scrub import scrub_corpus
+from components.scrubbing.keys import fingerprint, load_or_make_key
+from components.scrubbing.policy import KEYED_POLICIES
+from components.scrubbing.scrub import RunShards, scrub_corpus
+from tasks.settings import Settings
 from tasks.stages import STAGE_OPTIONS, produce
 
 
 @task(name="scrub", task_run_name="scrub-{candidate}", **STAGE_OPTIONS)
 def scrub(corpus: RawCorpus, config: ScrubbingConfig, candidate: str) -> ScrubbedCorpus:
-    """Replace personal data."""
+    """Replace personal data; after a kill, of the shards that are not finished."""
+    key = load_or_make_key(Settings().keys_folder) if config.policy in KEYED_POLICIES else None
+
+    def build(inputs: dict[str, Path], out: Path, work: Path) -> StageReport:
+        return scrub_corpus(
+            inputs["corpus"], config, out_dir=out, work_dir=work, key=key, run_shards=_runner(config.cluster)
+        )
+
     return produce(
         ScrubbedCorpus,
         stage="scrub",
@@ -20,5 +33,15 @@ def scrub(corpus: RawCorpus, config: ScrubbingConfig, candidate: str) -> Scrubbe
         rooms=("scrubbing",),
         inputs={"corpus": corpus},
         config=config,
-        build=lambda inputs, out, _: scrub_corpus(inputs["corpus"], config, out_dir=out),
+        build=build,
+        outside={"scrub_key": fingerprint(key)} if key else None,
     )
+
+
+def _runner(cluster: str | None) -> RunShards | None:
+    """Ray where the config names a cluster, else this machine's processes."""
+    if cluster is None:
+        return None
+    from tasks.cluster import scrub_on_ray
+
+    return lambda jobs: scrub_on_ray(jobs, cluster)

@@ -174,7 +174,7 @@ class SafetyFilter:
     def _redact(self, text: str, language: str) -> tuple[str, list[Reason]]:
         if not self.settings.redact_personal_data or self.settings.scrubbing is None:
             return text, []
-        from components.scrubbing.scrub import detect_personal_data
+        from components.scrubbing.detect import detect_personal_data
 
         spans = sorted(detect_personal_data(text, language, self.settings.scrubbing), key=lambda span: span.start)
         pieces, position = [], 0

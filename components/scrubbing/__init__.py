@@ -1,7 +1,9 @@
 """Personal data: detectors find spans, a policy chooses, a pure function edits.
 
-Modules: ``scrub`` (the stage and its functions on one text), ``detectors`` (what finds spans), ``spans``, ``policy``,
-``checksums``. Scrubbing twice equals scrubbing once, and no personal value is ever written beside the text.
+Modules: ``detect`` (one text), ``scrub`` (the stage), ``detectors`` and ``engine`` (what finds spans), ``policy``,
+``surrogates`` (what pseudonymize writes), ``scrubber`` (many texts), ``shards`` and ``blocks`` (corpora and files at
+scale), ``probes`` (what is missed). Scrubbing twice equals scrubbing once, and no personal value is ever written beside
+the text.
 """
 
 from components.scrubbing.config import LABELS, ScrubbingConfig

@@ -7,6 +7,7 @@ from typing import Literal, Self, get_args
 from pydantic import Field, field_validator, model_validator
 
 from components.core.config import StageConfig
+from components.core.hashing import digest_value
 
 Language = Literal["en", "zh"]
 Label = Literal[
@@ -32,7 +33,8 @@ class ScrubbingConfig(StageConfig):
     labels: tuple[Label, ...] = Field(min_length=1, description="Kinds of personal data that are replaced.")
     policy: Policy = Field(
         description="redact: [LABEL]. mask: as many asterisks as characters. hash: [LABEL:digest] keyed by a secret, "
-        "so that equal values stay equal. pseudonymize is refused: it is not available in this release."
+        "so that equal values stay equal. pseudonymize: a value of the same kind and format that is nobody's, the "
+        "same one for the same person."
     )
     min_score: float = Field(
         ge=0, le=1, description="Spans scored below this stay; 0 keeps every guess, 1 only proofs."
@@ -44,12 +46,19 @@ class ScrubbingConfig(StageConfig):
         default_factory=dict, description="Values that are always replaced, a list a label, compared without case."
     )
 
-    @field_validator("policy")
-    @classmethod
-    def _refuse_pseudonymize(cls, policy: Policy) -> Policy:
-        if policy == "pseudonymize":
-            raise ValueError("policy pseudonymize is not available in this release; use redact, mask or hash")
-        return policy
+    workers: int = Field(default=1, ge=1, le=256, description="Processes; never changes a byte of the output.")
+    cluster: str | None = Field(
+        default=None,
+        description="Ray cluster to run the shards on: `local` starts one, else its address (ray://host:10001). "
+        "Needs the extra `cluster`.",
+    )
+    probes_per_label: int = Field(
+        default=40, ge=0, le=10_000, description="Values planted a label and language to measure what is missed."
+    )
+
+    def digest(self) -> str:
+        """Digest of what decides the output: not where it is made, nor by how many."""
+        return digest_value(self.model_dump(mode="json", exclude={"workers", "cluster"}))
 
     @field_validator("languages", "labels")
     @classmethod

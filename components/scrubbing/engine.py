@@ -83,6 +83,10 @@ class Engine:
             work, origin = _dig(work, [(span.start, span.end) for span in spans], origin)
         return sorted(found, key=lambda span: span.start)
 
+    def detect_many(self, texts: Sequence[str], langs: Sequence[str | None] | None = None) -> list[list[Span]]:
+        """``detect`` for each text."""
+        return [self.detect(text, lang) for text, lang in zip(texts, langs or [None] * len(texts), strict=True)]
+
     def _find(self, text: str, lang: str) -> list[Span]:
         """One look: resolved spans that are to be replaced."""
         config = self._config

@@ -140,7 +140,7 @@ def scrub(
     if json and output == "-":
         raise ConfigError("--json and -o - both want stdout; write the records to a file")
     with result_on_stdout(json) as results:
-        settings = prepare(needs_write=policy == "hash")
+        settings = prepare(needs_write=policy in {"hash", "pseudonymize"})
         job = ScrubJob.checked(lang=lang, policy=policy, labels=labels, min_score=min_score, keys=settings.keys_folder)
         columns = options.parse_columns(column)
         with local_target(output, settings.home) as target:

@@ -103,18 +103,21 @@ class Bars:
         )
 
 
-def counted(items: Any, stage: str, *, total: int = 0, unit: str = "documents") -> Iterator[Any]:
-    """Pass items through and show how many went by, from the third second on."""
+def counted(
+    items: Any, stage: str, *, total: int = 0, unit: str = "documents", size: Callable[[Any], int] | None = None
+) -> Iterator[Any]:
+    """Pass items through and show how many went by, from the third second on; ``size`` says what an item counts."""
     from tasks.progress import ProgressEvent
 
     started = time.monotonic()
     with contextlib.ExitStack() as stack:
         listener: Callable[[Event], None] | None = None
         done = 0
-        for done, item in enumerate(items, start=1):
+        for number, item in enumerate(items, start=1):
+            done += 1 if size is None else size(item)
             if listener is None and time.monotonic() - started > _SECONDS_UNREMARKED:
                 listener = stack.enter_context(shown())
-            if listener is not None and done % 100 == 0:
+            if listener is not None and (size is not None or number % 100 == 0):
                 listener(ProgressEvent(stage, "", done, total, unit))
             yield item
         if listener is not None:

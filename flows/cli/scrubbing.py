@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
-import gzip
-import io
-import os
-import secrets
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from components.core.errors import ConfigError
-from flows.cli.session import to_json_line
 
 if TYPE_CHECKING:
-    from components.core.corpus import Record
+    from components.scrubbing.blocks import Block, BlockJob, BlockResult
     from components.scrubbing.config import ScrubbingConfig
+    from components.scrubbing.journal import Progress
 
-_RECORDS_A_BATCH = 200
-_KEY_BYTES = 32
+_RECORDS_A_BLOCK = 1_000
 _SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
-
-# A record and the offsets of what was replaced in it, both as lines of JSON, with the labels to count.
-Done = tuple[str, str, list[str]]
+_LINES = tuple(kind + packed for kind in (".jsonl", ".ndjson") for packed in ("", ".gz", ".zst"))
+_UTF16_BOMS = {b"\xff\xfe", b"\xfe\xff"}
 
 
 @dataclass(frozen=True)
 class ScrubJob:
-    """What is replaced, and how. Travels to worker processes."""
+    """What is replaced, and how."""
 
     config: ScrubbingConfig
     lang: str
-    key: bytes | None
+    key: bytes | None = field(repr=False)
 
     @staticmethod
     def checked(*, lang: str, policy: str, labels: str | None, min_score: float, keys: Path) -> ScrubJob:
@@ -45,6 +37,8 @@ class ScrubJob:
         from pydantic import ValidationError
 
         from components.scrubbing.config import LABELS, ScrubbingConfig
+        from components.scrubbing.keys import load_or_make_key
+        from components.scrubbing.policy import KEYED_POLICIES
 
         wanted = [label.strip() for label in labels.split(",")] if labels else list(LABELS)
         if unknown := [label for label in wanted if label not in LABELS]:
@@ -57,109 +51,172 @@ class ScrubJob:
         except ValidationError as error:
             message = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
             raise ConfigError(f"--policy {policy}: {message}") from error
-        return ScrubJob(config, lang, _hash_key(keys) if policy == "hash" else None)
+        return ScrubJob(config, lang, load_or_make_key(keys) if policy in KEYED_POLICIES else None)
+
+    def of_block(self, block: Block, output: Path, spans: Path | None) -> BlockJob:
+        """The job of one block."""
+        from components.scrubbing.blocks import BlockJob
+
+        lang = None if self.lang == "auto" else self.lang
+        return BlockJob(block, self.config, self.key, lang, output.suffix, spans.suffix if spans else None)
 
 
 def run_scrub_job(
     source: str, output: Path, spans: Path | None, job: ScrubJob, *, workers: int, columns: Mapping[Any, str]
 ) -> dict[str, Any]:
-    """Scrub an input into files, which appear whole or not at all; returns counts."""
-    from components.ingestion.readers import read_input
+    """Scrub an input into files, which appear whole or not at all; returns counts.
+
+    Killed and started again, it goes on behind the last block that was written (not from or to a pipe).
+    """
+    from components.core.hashing import digest_value
+    from components.scrubbing.journal import Progress, resumable
+    from components.scrubbing.keys import fingerprint
+
+    files = [path for path in (output, spans) if path is not None]
+    for path in files:
+        _check_target(path)
+    blocks = _Blocks(source, columns)
+    if any(str(path) == "-" for path in files):
+        progress = Progress(signature="")
+        _to_stdout(blocks, output, spans, job, progress, workers=workers)
+        return _summary(progress, blocks)
+    signature = digest_value([blocks.fingerprint(), job.config.digest(), job.lang, fingerprint(job.key), bool(spans)])
+    with resumable(files, signature) as target:
+        for result in _scrubbed(islice(blocks, target.progress.blocks, None), output, spans, job, workers):
+            target.append(result)
+        blocks.check(target.progress)
+        target.finish()
+    return _summary(target.progress, blocks)
+
+
+def _scrubbed(
+    blocks: Iterable[Block], output: Path, spans: Path | None, job: ScrubJob, workers: int
+) -> Iterator[BlockResult]:
+    from components.scrubbing.blocks import scrub_block
+    from components.scrubbing.pool import map_in_order
     from flows.cli.progress import counted
 
-    unreadable, labels = Counter[str](), Counter[str]()
-    records, changed = 0, 0
-    with _writer(output) as write, _writer(spans) if spans else contextlib.nullcontext() as write_spans:
-        readable = _readable(counted(read_input(source, columns=columns or None), "scrub"), unreadable)
-        for line, span_line, found in _scrubbed(readable, job, workers):
-            write(line)
-            if write_spans is not None:
-                write_spans(span_line)
-            records += 1
-            changed += bool(found)
-            labels.update(found)
+    jobs = (job.of_block(block, output, spans) for block in blocks)
+    return counted(map_in_order(scrub_block, jobs, workers=workers), "scrub", size=lambda done: done.counts.records)
+
+
+def _to_stdout(
+    blocks: _Blocks, output: Path, spans: Path | None, job: ScrubJob, progress: Progress, *, workers: int
+) -> None:
+    """Records to stdout, offsets to stdout or to a file that is written plainly."""
+    import contextlib
+
+    with contextlib.ExitStack() as stack:
+        writers: list[Callable[[bytes], Any]] = []
+        for path in (output, spans):
+            if path is not None and str(path) != "-":
+                writers.append(stack.enter_context(path.open("wb")).write)
+            elif path is not None:
+                writers.append(sys.stdout.buffer.write)
+        for result in _scrubbed(blocks, output, spans, job, workers):
+            for write, data in zip(writers, (result.output, result.spans), strict=False):
+                write(data)
+            progress.take(result)
+        blocks.check(progress)
+    sys.stdout.flush()
+
+
+class _Blocks:
+    """The input as blocks of JSON Lines: JSON Lines as they are, any other format through ingestion's readers."""
+
+    def __init__(self, source: str, columns: Mapping[Any, str]) -> None:
+        from components.ingestion.config import SourceConfig
+
+        self._source, self._columns = source, dict(columns)
+        self._config = SourceConfig(path=source)
+        self._unreadable = Counter[str]()
+
+    def __iter__(self) -> Iterator[Block]:
+        if not self._is_lines():
+            yield from self._through_ingestion(self._source)
+            return
+        from components.ingestion.sources import open_files
+        from components.scrubbing.blocks import read_blocks
+
+        for file in open_files(self._config):
+            if file.stream.peek(2)[:2] in _UTF16_BOMS:
+                yield from self._through_ingestion(self._source)  # says what to do about it
+            yield from read_blocks(file.stream)
+
+    def _is_lines(self) -> bool:
+        """Whether every file is JSON Lines with the usual names of fields."""
+        if self._columns or self._source.startswith("hf://"):
+            return False
+        if self._source == "-":
+            return True
+        from components.ingestion.sources import list_files
+
+        return all(path.name.lower().endswith(_LINES) for path in list_files(self._config))
+
+    def _through_ingestion(self, source: str) -> Iterator[Block]:
+        from components.ingestion.readers import read_input
+        from components.ingestion.records import Quarantined
+        from components.scrubbing.blocks import Block
+        from components.scrubbing.lines import format_line
+
+        first, lines = 1, list[bytes]()
+        for item in read_input(source, columns=self._columns or None):
+            if isinstance(item, Quarantined):
+                self._unreadable[item.reason.value] += 1
+                continue
+            lines.append(format_line(item))
+            if len(lines) == _RECORDS_A_BLOCK:
+                yield Block(first, b"".join(lines))
+                first, lines = first + len(lines), []
+        if lines:
+            yield Block(first, b"".join(lines))
+
+    def fingerprint(self) -> list[Any]:
+        """What tells one input from another without reading it: names, sizes and times of its files."""
+        if self._source == "-" or self._source.startswith("hf://"):
+            return [self._source]
+        from components.ingestion.sources import list_files
+
+        found = [(str(path), path.stat()) for path in list_files(self._config)]
+        return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in found] + [sorted(self._columns.items())]
+
+    def unreadable(self, progress: Progress) -> dict[str, int]:
+        """Records left out, by reason, those that ingestion's readers set aside included."""
+        return dict(sorted((Counter(progress.unreadable) + self._unreadable).items()))
+
+    def check(self, progress: Progress) -> None:
+        """Raises ContractError if no record at all had a text."""
+        from components.core.errors import ContractError
+        from components.ingestion.readers import read_input
+
+        if progress.counts.records or not progress.unreadable.get("no_text"):
+            return
+        if self._source != "-":
+            for _ in read_input(self._source):  # says which columns there are
+                pass
+        raise ContractError(f"{self._source}: no record has a text; name its column with --column text=NAME")
+
+
+def _summary(progress: Progress, blocks: _Blocks) -> dict[str, Any]:
+    counts = progress.counts
+    labels = Counter[str]()
+    for found in counts.spans_per_label.values():
+        labels.update(found)
     return {
-        "records": records,
-        "records_changed": changed,
-        "spans": labels.total(),
+        "records": counts.records,
+        "records_changed": counts.records_changed,
+        "spans": counts.spans,
         "labels": dict(sorted(labels.items())),
-        "unreadable": dict(sorted(unreadable.items())),
+        "languages": dict(sorted(counts.records_per_lang.items())),
+        "surrogates_kept": counts.surrogates_kept,
+        "unreadable": blocks.unreadable(progress),
     }
 
 
-def _readable(items: Iterable[Any], unreadable: Counter[str]) -> Iterator[Record]:
-    from components.ingestion.records import Quarantined
-
-    for item in items:
-        if isinstance(item, Quarantined):
-            unreadable[item.reason.value] += 1
-        else:
-            yield item
-
-
-def _scrubbed(records: Iterator[Record], job: ScrubJob, workers: int) -> Iterator[Done]:
-    batches = iter(lambda: list(islice(records, _RECORDS_A_BATCH)), [])
-    if workers == 1:
-        for batch in batches:
-            yield from _scrub_batch(batch, job)
-        return
-    with ProcessPoolExecutor(workers) as pool:
-        # A window of batches in flight: order is kept and memory stays bounded.
-        waiting = [pool.submit(_scrub_batch, batch, job) for batch in islice(batches, 2 * workers)]
-        while waiting:
-            yield from waiting.pop(0).result()
-            waiting += [pool.submit(_scrub_batch, batch, job) for batch in islice(batches, 1)]
-
-
-def _scrub_batch(batch: list[Record], job: ScrubJob) -> list[Done]:
-    from components.scrubbing.engine import guess_lang
-    from components.scrubbing.scrub import scrub_text
-
-    done: list[Done] = []
-    for record in batch:
-        lang = job.lang if job.lang != "auto" else record.get("lang") or guess_lang(record["text"])
-        text, spans = scrub_text(record["text"], lang, job.config, key=job.key)
-        row = {"id": record["id"], "lang": lang, "spans": [span.as_json() for span in spans]}
-        done.append((to_json_line({**record, "text": text}), to_json_line(row), [span.label for span in spans]))
-    return done
-
-
-def _hash_key(folder: Path) -> bytes:
-    """The home's secret for the hash policy, made on first use: equal values get equal hashes from run to run."""
-    path = folder / "scrub-hash.key"
-    folder.mkdir(parents=True, mode=0o700, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(secrets.token_bytes(_KEY_BYTES))
-    return path.read_bytes()
-
-
-@contextlib.contextmanager
-def _writer(path: Path) -> Iterator[Any]:
-    """A function that writes text; the file is renamed into place when the block ends well."""
+def _check_target(path: Path) -> None:
     if str(path) == "-":
-        yield sys.stdout.write
-        sys.stdout.flush()
         return
     if not path.name.endswith(_SUFFIXES):
         raise ConfigError(f"{path}: write to one of {', '.join(_SUFFIXES)}")
     if not path.parent.is_dir():
         raise ConfigError(f"{path.parent}: no such folder to write to")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with _open(temporary, path.name) as handle:
-            yield handle.write
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _open(path: Path, name: str) -> IO[str]:
-    if name.endswith(".gz"):
-        return gzip.open(path, "wt", encoding="utf-8")
-    if name.endswith(".zst"):
-        import zstandard
-
-        return io.TextIOWrapper(zstandard.open(path, "wb"), encoding="utf-8")
-    return path.open("w", encoding="utf-8")

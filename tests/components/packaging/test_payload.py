@@ -145,7 +145,7 @@ def test_the_serving_code_is_closed_and_small() -> None:
     import sys
 
     script = (
-        "import sys, components.packaging.server, components.packaging.serving, components.scrubbing.scrub\n"
+        "import sys, components.packaging.server, components.packaging.serving, components.scrubbing.detect\n"
         "print('\\n'.join(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'components'))\n"
     )
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
