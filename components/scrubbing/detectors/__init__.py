@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from typing import Protocol, runtime_checkable
 
 from components.scrubbing.spans import Span
 
@@ -20,4 +20,13 @@ class Detector(Protocol):
 
     def detect(self, text: str, lang: str) -> Iterable[Span]:
         """Spans in any order, overlapping or not. ``lang`` is a hint (``en``, ``zh``)."""
+        ...
+
+
+@runtime_checkable
+class BatchDetector(Detector, Protocol):
+    """A detector that does better on many texts in one call."""
+
+    def detect_many(self, texts: Sequence[str], langs: Sequence[str]) -> list[Sequence[Span]]:
+        """``detect`` of each text, in order."""
         ...
