@@ -24,7 +24,7 @@ def find_iban(text: str, at: int, out: list[Span]) -> int:
     end = _end_of(text, at, length) if match and length else None
     if end is None or (end < len(text) and text[end].isascii() and text[end].isalnum()):
         return at + 1
-    compact = re.sub(r"[ \-]", "", text[at:end]).upper()
+    compact = text[at:end].replace(" ", "").replace("-", "").upper()
     if passes_iban(compact):
         out.append(Span(at, end, "IBAN_CODE", 1.0, NAME))
     elif compact.isalnum() and compact.isascii() and is_named("IBAN_CODE", text, at):

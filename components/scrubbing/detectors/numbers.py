@@ -30,6 +30,7 @@ NAME = "patterns"
 SEPARATORS = r"[ .()\u00b7\u200b_-]"
 _RUN = re.compile(rf"\d(?:{SEPARATORS}{{0,3}}\d)*", re.ASCII)
 _MAX_RUN = 400
+_SURE = 0.9  # nothing that another kind could say about the same characters would outweigh this
 _NOT_DIGIT = re.compile(r"\D+", re.ASCII)
 
 
@@ -74,11 +75,15 @@ class NumberFinder:
         self._finders = [(low, high, find) for names, low, high, find in _KINDS if wanted & names] + list(others)
 
     def judge(self, run: Run, out: list[Span]) -> None:
-        """Ask every kind whose number of digits fits."""
+        """Ask the kinds whose number of digits fits, until one is sure about the whole run."""
         count = len(run.digits)
         for low, high, find in self._finders:
             if low <= count <= high:
+                before = len(out)
                 find(run, out)
+                for span in out[before:]:
+                    if span.score >= _SURE and span.start <= run.start and span.end >= run.end:
+                        return
 
 
 _CARD = re.compile(
@@ -126,6 +131,7 @@ _CN_ID = re.compile(
     re.ASCII,
 )
 
+_NOT_ID = re.compile(r"[^0-9Xx]+")
 _CHECK_X = re.compile(r"[ .-]?[Xx](?![0-9A-Za-z])")
 
 
@@ -144,7 +150,7 @@ def find_cn_ids(run: Run, out: list[Span]) -> None:
 
 
 def _judge_cn_id(text: str, start: int, end: int, out: list[Span]) -> None:
-    number = re.sub(r"[^0-9Xx]", "", text[start:end])
+    number = _NOT_ID.sub("", text[start:end])
     plausible = is_cn_id_shape(number)
     if plausible and len(number) == 18 and passes_cn_id(number):
         out.append(Span(start, end, "CN_ID_CARD", 1.0, NAME))

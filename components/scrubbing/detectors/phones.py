@@ -42,7 +42,8 @@ _SPREAD = re.compile(r"\d(?:[ .-]\d)+")  # scores and tables; ``respelled`` read
 _DECIMAL = re.compile(r"\d+\.\d{1,3}(?:[ -]*\d+\.\d{1,3})*")
 _YEARS = re.compile(r"(?:1\d|20)\d{2}(?:[ ]{0,2}[-,. ][ ]{0,2}(?:1\d|20)?\d{2})+")
 _THOUSANDS = re.compile(r"\d{1,3}(?:[ .]\d{3})+")
-_LETTER_BEHIND = re.compile(r"[^\W\d_]", re.ASCII)
+_NOT_DIGIT = re.compile(r"\D+", re.ASCII)
+_MAX_NATIONAL = 12  # digits of the longest number of these plans, with its trunk prefix
 # Countries whose plans are tried for a grouped number without an international prefix.
 _REGIONS = ("US", "GB", "CN", "TW", "HK", "DE", "FR", "IN", "AU", "IL", "BR", "ES", "IT", "NL", "CH", "PL", "JP", "KR")
 
@@ -91,7 +92,7 @@ def _find_chinese(run: Run, behind: int, out: list[Span]) -> None:
 
 def _score(value: str, text: str, start: int, end: int) -> float:  # noqa: PLR0911 - a line a reason
     """0 for no phone number."""
-    digits = sum(character.isdigit() for character in value)
+    digits = len(_NOT_DIGIT.sub("", value))
     if not 7 <= digits <= 19 or _DATE.match(value) or _YEARS.fullmatch(value):
         return 0.0
     if _DECIMAL.fullmatch(value) or _SPREAD.fullmatch(value):
@@ -112,7 +113,7 @@ def _score(value: str, text: str, start: int, end: int) -> float:  # noqa: PLR09
         return 0.0
     if value.startswith("00") or (value[0] in "0(" and digits >= 9):
         return 0.6
-    return 0.55 if digits >= 9 and any(_is_valid(value, region) for region in _REGIONS) else 0.0
+    return 0.55 if 9 <= digits <= _MAX_NATIONAL and any(_is_valid(value, region) for region in _REGIONS) else 0.0
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
@@ -129,7 +130,7 @@ def _country_codes() -> frozenset[str]:
 
 def _has_country(value: str) -> bool:
     """Whether a number with a plus opens with a country code and has the digits of an E.164 number."""
-    digits = re.sub(r"\D", "", value.lower().partition("x")[0])
+    digits = _NOT_DIGIT.sub("", value.lower().partition("x")[0])
     return 8 <= len(digits) <= 16 and any(digits[:length] in _country_codes() for length in (1, 2, 3))
 
 
@@ -151,7 +152,7 @@ def _plan(region: str) -> tuple[re.Pattern[str], str]:
 
 def _is_valid(value: str, region: str) -> bool:
     """Whether the digits are a number of the country's plan, with or without the trunk prefix."""
-    digits = re.sub(r"\D", "", value)
+    digits = _NOT_DIGIT.sub("", value)
     numbers, trunk = _plan(region)
     return numbers.fullmatch(digits) is not None or bool(
         trunk and digits.startswith(trunk) and numbers.fullmatch(digits[len(trunk) :])
