@@ -3,24 +3,24 @@
 Finding one value may uncover another that touched it (``13812345678a@b.com``), and a scrubbed text must hold none.
 So the engine replaces what it found by one U+FFFC and looks again, and placeholders that an earlier scrubbing left
 are read as U+FFFC too: the last look of the first scrubbing and the first look of the second see the same text,
-which is why scrubbing twice equals scrubbing once. A text in which nothing is found is looked at once and not copied.
+which is why scrubbing twice equals scrubbing once. A text in which nothing is found is looked at once and not copied,
+and so is one whose detectors know that a second look would be in vain.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from components.scrubbing.config import ScrubbingConfig
-from components.scrubbing.detectors import BatchDetector, Detector
+from components.scrubbing.detectors import BatchDetector, Detector, Look, SettlingDetector
 from components.scrubbing.detectors.names import NameDetector
 from components.scrubbing.detectors.patterns import PatternDetector
 from components.scrubbing.policy import PLACEHOLDER
 from components.scrubbing.spans import Span, resolve_spans
 
 _HOLE = "\ufffc"
-Look = Callable[[Sequence[str], Sequence[str]], list[Sequence[Span]]]
 _HAN = re.compile("[\u4e00-\u9fff]")
 
 
@@ -70,7 +70,8 @@ class Engine:
         self._labels = frozenset(config.labels)
         self._allow = frozenset(value.casefold() for value in config.allow)
         wanted = [detector for detector in (*_built_in(config), *detectors) if detector.labels & self._labels]
-        self._looks = [_look(detector) for detector in wanted]
+        self._detectors = wanted
+        self._reach = max((d.reach for d in wanted if isinstance(d, SettlingDetector)), default=0)
 
     def detect(self, text: str, lang: str | None = None) -> list[Span]:
         """Spans into ``text``: sorted, not overlapping, at least ``min_score``, no allowed value."""
@@ -92,29 +93,50 @@ class Engine:
                 work[index], layouts[index] = dig(text, holes, None)
         open_texts: Sequence[int] = range(len(texts))
         while open_texts:
-            looks = self._find(
+            looks = self._look(
                 [work[index] for index in open_texts],
                 [hints[index] or guess_lang(work[index]) for index in open_texts],
             )
             still_open = []
-            for index, spans in zip(open_texts, looks, strict=True):
+            for index, look in zip(open_texts, looks, strict=True):
+                spans = self._choose(work[index], look.spans) if look.spans else ()
                 if not spans:
                     continue
                 layout = layouts[index]
                 found[index] += spans if layout is None else [layout.moved(span) for span in spans]
+                if self._is_settled(work[index], spans, look):
+                    continue
                 work[index], layouts[index] = dig(work[index], [(span.start, span.end) for span in spans], layout)
                 still_open.append(index)
             open_texts = still_open
         return [sorted(spans, key=_start) if len(spans) > 1 else spans for spans in found]
 
-    def _find(self, texts: Sequence[str], langs: Sequence[str]) -> list[Sequence[Span]]:
-        """One look: resolved spans that are to be replaced, per text."""
-        if len(self._looks) == 1:
-            looks = self._looks[0](texts, langs)
-        else:
-            by_detector = [look(texts, langs) for look in self._looks]
-            looks = [[span for spans in of_text for span in spans] for of_text in zip(*by_detector, strict=True)]
-        return [self._choose(text, spans) if spans else () for text, spans in zip(texts, looks, strict=True)]
+    def _look(self, texts: Sequence[str], langs: Sequence[str]) -> list[Look]:
+        """What all detectors together found in each text, and doubted."""
+        by_detector = [_look_with(detector, texts, langs) for detector in self._detectors]
+        if len(by_detector) == 1:
+            return by_detector[0]
+        return [_joined(looks) for looks in zip(*by_detector, strict=True)]
+
+    def _is_settled(self, text: str, kept: Sequence[Span], look: Look) -> bool:
+        """Whether replacing ``kept`` cannot uncover anything, so that another look would be in vain.
+
+        That is so where all that was found is replaced, nothing that would join a value stands beside it, and every
+        doubt is out of reach.
+        """
+        if look.doubts is None:
+            return False
+        if len(kept) < len(look.spans) and not all(
+            any(span.start <= lost.start and lost.end <= span.end for span in kept) for lost in look.spans
+        ):
+            return False
+        for span in kept:
+            if not _is_inert(text, span.start - 1, -1) or not _is_inert(text, span.end, 1):
+                return False
+            for doubt in look.doubts:
+                if span.start - self._reach < doubt < span.end + self._reach:
+                    return False
+        return True
 
     def _choose(self, text: str, spans: Iterable[Span]) -> Sequence[Span]:
         lowest, labels = self._config.min_score, self._labels
@@ -136,15 +158,30 @@ def _built_in(config: ScrubbingConfig) -> list[Detector]:
     return built_in
 
 
-def _look(detector: Detector) -> Look:
-    """The detector on many texts: its own way where it has one, else one text after the other."""
+def _look_with(detector: Detector, texts: Sequence[str], langs: Sequence[str]) -> list[Look]:
+    """One detector's look at each text, in the way that it does best."""
+    if isinstance(detector, SettlingDetector):
+        return [detector.look(text, lang) for text, lang in zip(texts, langs, strict=True)]
     if isinstance(detector, BatchDetector):
-        return detector.detect_many
+        return [Look(spans, None) for spans in detector.detect_many(texts, langs)]
+    return [Look(list(detector.detect(text, lang)), None) for text, lang in zip(texts, langs, strict=True)]
 
-    def one_by_one(texts: Sequence[str], langs: Sequence[str]) -> list[Sequence[Span]]:
-        return [list(detector.detect(text, lang)) for text, lang in zip(texts, langs, strict=True)]
 
-    return one_by_one
+def _joined(looks: Sequence[Look]) -> Look:
+    doubts: list[int] | None = []
+    for look in looks:
+        doubts = None if doubts is None or look.doubts is None else [*doubts, *look.doubts]
+    return Look([span for look in looks for span in look.spans], doubts)
+
+
+_INERT = frozenset(' \n,;!?()"“”‘’，。、；：！？（）《》「」【】')
+
+
+def _is_inert(text: str, position: int, step: int) -> bool:
+    """Whether the character can be part of no value: an end of the text, a space, a sign between clauses."""
+    if not 0 <= position < len(text) or text[position] in _INERT:
+        return True
+    return text[position] == "." and step == 1 and text[position + 1 : position + 2] in {"", " ", "\n"}
 
 
 def _start(span: Span) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,16 @@ def resolve_spans(spans: Iterable[Span]) -> list[Span]:
     Best is the higher score, then the longer, then the earlier, then the label's name; so the order of the
     detectors does not matter.
     """
-    ranked = sorted(spans, key=lambda span: (-span.score, span.start - span.end, span.start, span.label, span.detector))
+    found = sorted(spans, key=_start)
+    if all(left.end <= right.start for left, right in pairwise(found)):
+        return found
+    ranked = sorted(found, key=lambda span: (-span.score, span.start - span.end, span.start, span.label, span.detector))
     kept: list[Span] = []
     for span in ranked:
         if not any(span.overlaps(other) for other in kept):
             kept.append(span)
-    return sorted(kept, key=lambda span: span.start)
+    return sorted(kept, key=_start)
+
+
+def _start(span: Span) -> int:
+    return span.start

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from components.scrubbing.detectors import documents, internet, mail, secrets
+from components.scrubbing.detectors import Look, documents, internet, mail, secrets
 from components.scrubbing.detectors.folding import NUMERALS, fold
 from components.scrubbing.detectors.numbers import Finder, NumberFinder
 from components.scrubbing.detectors.phones import find_phones
@@ -59,7 +59,7 @@ def _kinds(labels: frozenset[str]) -> list[Kind]:
         kind(
             "EMAIL_ADDRESS",
             r"[ \[({<_#-]dot[ \])}>_#-]|[\[({<] ?(?:at|@) ?[\])}>]|\xe8\x89\xbe\xe7\x89\xb9|@ [a-z0-9]"
-            r"|\xef\xbc\x88(?:at|@)\xef\xbc\x89|mail[^\n]{1,24} at [a-z0-9]|[a-z0-9](?:\xe7\x82\xb9|\xe9\xbb\x9e)[a-z]",
+            r"|\xef\xbc\x88(?:at|@)\xef\xbc\x89| at [a-z0-9-]+\.[a-z]|[a-z0-9](?:\xe7\x82\xb9|\xe9\xbb\x9e)[a-z]",
             mail.find_hidden_mail,
         ),
         kind("URL SECRET", r"://[^ ]", internet.find_url),
@@ -120,6 +120,10 @@ def _other_number_kinds(labels: frozenset[str]) -> list[tuple[int, int, Finder]]
 
 
 _LOOKALIKE_KIND = 1_000
+# Characters around an anchor that a judge looks at, and the judges that may look further.
+_REACH = 512
+_LONG: frozenset[Judge] = frozenset({secrets.find_token, secrets.find_private_key, internet.find_url})
+_NOTHING = Look((), ())
 _ALL_LABELS = _NUMBER_LABELS | frozenset({
     "EMAIL_ADDRESS", "USERNAME", "URL", "SECRET", "IP_ADDRESS", "MAC_ADDRESS", "IBAN_CODE", "UK_NINO",
     "CN_LICENSE_PLATE", "CASE_NUMBER", "CRYPTO",
@@ -127,11 +131,12 @@ _ALL_LABELS = _NUMBER_LABELS | frozenset({
 
 
 @lru_cache(maxsize=16)
-def _compiled(labels: frozenset[str]) -> tuple[Scanner, tuple[Judge, ...]]:
-    """Scanner and judges of a set of labels; compiling takes tenths of a second and is done once a process."""
+def _compiled(labels: frozenset[str]) -> tuple[Scanner, tuple[Judge, ...], frozenset[int]]:
+    """Scanner, judges and the kinds that look far, of a set of labels; takes tenths of a second, once a process."""
     kinds = _kinds(labels)
     anchors = {number: kind.anchor for number, kind in enumerate(kinds)}
-    return Scanner({**anchors, _LOOKALIKE_KIND: LOOKALIKE}), tuple(kind.judge for kind in kinds)
+    unbounded = frozenset(number for number, kind in enumerate(kinds) if kind.judge in _LONG)
+    return Scanner({**anchors, _LOOKALIKE_KIND: LOOKALIKE}), tuple(kind.judge for kind in kinds), unbounded
 
 
 class PatternDetector:
@@ -139,6 +144,7 @@ class PatternDetector:
 
     name = "patterns"
     labels: frozenset[str] = _ALL_LABELS
+    reach = _REACH
 
     def __init__(self, labels: Collection[str] | None = None) -> None:
         """Only kinds that give one of ``labels`` are looked for; None: all."""
@@ -146,30 +152,45 @@ class PatternDetector:
             self.labels = _ALL_LABELS & frozenset(labels)
         self._scanner: Scanner | None = None
         self._judges: tuple[Judge, ...] = ()
+        self._unbounded: frozenset[int] = frozenset()
         if self.labels:
-            self._scanner, self._judges = _compiled(self.labels)
+            self._scanner, self._judges, self._unbounded = _compiled(self.labels)
 
-    def detect(self, text: str, lang: str) -> Sequence[Span]:  # noqa: ARG002 - shapes are the same everywhere
+    def detect(self, text: str, lang: str) -> Sequence[Span]:
         """Spans of all these labels."""
+        return self.look(text, lang).spans
+
+    def look(self, text: str, lang: str) -> Look:  # noqa: ARG002 - shapes are the same everywhere
+        """Spans of all these labels, and the anchors that came to nothing."""
         if self._scanner is None:
-            return ()
+            return _NOTHING
         hits = self._scanner.scan(text)
         if not hits:
-            return ()
+            return _NOTHING
         if not text.isascii() and any(kind == _LOOKALIKE_KIND for _, kind in hits):
             text = fold(text)
-            hits = self._scanner.scan(text)
+            # Folding concerns the whole text, so what a replaced look-alike changes may be anywhere.
+            return Look(self._judge(text, self._scanner.scan(text)).spans, None)
         return self._judge(text, hits)
 
-    def detect_many(self, texts: Sequence[str], langs: Sequence[str]) -> list[Sequence[Span]]:
-        """``detect`` of each text."""
-        return [self.detect(text, lang) for text, lang in zip(texts, langs, strict=True)]
-
-    def _judge(self, text: str, hits: list[tuple[int, int]]) -> list[Span]:
+    def _judge(self, text: str, hits: list[tuple[int, int]]) -> Look:
         found: list[Span] = []
+        doubts: list[int] = []
+        bounded = True
         answered = [0] * len(self._judges)
         for offset, kind in hits:
-            if kind != _LOOKALIKE_KIND and offset >= answered[kind]:
-                answered[kind] = self._judges[kind](text, offset, found)
-        labels = self.labels
-        return [span for span in found if span.label in labels]
+            if kind == _LOOKALIKE_KIND or offset < answered[kind]:
+                continue
+            before = len(found)
+            until = answered[kind] = self._judges[kind](text, offset, found)
+            # Judged and not covered by what was found: here a neighbour's removal may matter.
+            first = found[before].start if len(found) > before else until
+            if first > offset + 1:
+                doubts.append(offset)
+                bounded = bounded and kind not in self._unbounded
+            if len(found) > before and found[-1].end < until:
+                doubts.append(until)
+        wanted = [span for span in found if span.label in self.labels]
+        if len(wanted) < len(found):
+            doubts += [span.start for span in found if span.label not in self.labels]
+        return Look(wanted, doubts if bounded else None)
