@@ -84,13 +84,15 @@ CONTEXT: dict[str, Words] = {
     ),
 }  # fmt: skip
 
-# What makes a number something else: an order, a version, a year, a book.
-OTHER = re.compile(
-    r"(?:\b(?:order|invoice|ticket|case|ref|reference|isbn|issn|doi|pmid|oclc|version|build|model|part|serial|sku|"
-    r"tracking|error|page|pages|pp|vol|chapter|line|row|item|lot|batch|patent|hs|cas|ean|upc|catalog|catalogue|asteroid)"
-    r"|订单|訂單|单号|單號|流水|快递|运单|编号|編號|发票|版本|型号|批次|条码|货号|工单)"
-    r"\.?\s?(?:no|number|id|code|号|號|码)?\.?\s?[:：#为是]?\s?$"
-)
+# What makes a number something else: an order, a version, a book; and what may stand between that word and it.
+_OTHER = (
+    "order", "invoice", "ticket", "case", "ref", "reference", "isbn", "issn", "doi", "pmid", "oclc", "version", "build",
+    "model", "part", "serial", "sku", "tracking", "error", "page", "pages", "pp", "vol", "chapter", "line", "row", "item",
+    "lot", "batch", "patent", "cas", "ean", "upc", "catalog", "catalogue", "asteroid",
+    "订单", "訂單", "单", "單", "流水", "快递", "运单", "编", "編", "发票", "版本", "型", "批次", "条码", "货", "工单",
+)  # fmt: skip
+_QUALIFIERS = (" no", " number", " id", " code", "号码", "号", "號", "码")
+_LINKS = " .:#：为是"
 
 
 def left_of(text: str, start: int) -> str:
@@ -121,4 +123,9 @@ def _right_of(text: str, end: int) -> str:
 
 def is_other(text: str, start: int) -> bool:
     """Whether the words right before ``start`` name an order, a version, a book or the like."""
-    return OTHER.search(text[max(0, start - 24) : start].lower()) is not None
+    left = text[max(0, start - 24) : start].lower().rstrip(_LINKS)
+    if left.endswith(_QUALIFIERS):
+        left = left[: -max(len(word) for word in _QUALIFIERS if left.endswith(word))].rstrip(_LINKS)
+    if not left.endswith(_OTHER):
+        return False
+    return any(left.endswith(word) and not (word.isascii() and left[: -len(word)][-1:].isalpha()) for word in _OTHER)

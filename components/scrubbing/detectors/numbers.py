@@ -44,7 +44,7 @@ class Run:
     digits: str
 
     def starts_clean(self) -> bool:
-        """Whether no letter, digit or sign that would belong to the value touches it on the left."""
+        """Whether no letter or digit touches it on the left."""
         return not self.start or not _joins(self.text[self.start - 1])
 
     def ends_clean(self) -> bool:
@@ -57,6 +57,7 @@ def _joins(character: str) -> bool:
 
 
 Finder = Callable[[Run, list[Span]], None]
+_QUAD = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
 
 
 def read_run(text: str, at: int) -> Run | None:
@@ -77,6 +78,8 @@ class NumberFinder:
     def judge(self, run: Run, out: list[Span]) -> None:
         """Ask the kinds whose number of digits fits, until one is sure about the whole run."""
         count = len(run.digits)
+        if _QUAD.fullmatch(run.text, run.start, run.end) and run.text[run.start - 1 : run.start] != "+":
+            return  # an address of the net, which has an anchor of its own
         for low, high, find in self._finders:
             if low <= count <= high:
                 before = len(out)
@@ -104,8 +107,7 @@ def find_cards(run: Run, out: list[Span]) -> None:
 
 
 def _judge_card(text: str, start: int, ends: list[int], out: list[Span]) -> None:
-    numbers = {end: _NOT_DIGIT.sub("", text[start:end]) for end in ends}
-    fitting = {end: digits for end, digits in numbers.items() if is_card_prefix(digits)}
+    fitting = {end: digits for end in ends if is_card_prefix(digits := _NOT_DIGIT.sub("", text[start:end]))}
     if not fitting:
         return
     proven = [end for end, digits in fitting.items() if passes_luhn(digits)]

@@ -54,6 +54,8 @@ def find_phones(run: Run, out: list[Span]) -> None:
     before = len(out)
     behind = min(len(text), run.end + 16)
     _find_chinese(run, behind, out)
+    if not run.starts_clean() or (len(out) > before and out[-1].end >= run.end and out[-1].score >= 0.9):
+        return
     for match in _CANDIDATE.finditer(text, max(0, run.start - 3), behind):
         value = match.group()
         start = match.start() + len(value) - len(value.lstrip())
@@ -77,7 +79,7 @@ def _find_chinese(run: Run, behind: int, out: list[Span]) -> None:
             Span(match.start(), match.end(), "PHONE_NUMBER", 0.9, _NAME)
             for match in _CN_MOBILE.finditer(text, first, behind)
         ]
-    if len(run.digits) < 10:
+    if len(run.digits) < 10 or not run.starts_clean():
         return
     if "0" in text[run.start : run.start + 2] or len(run.digits) > 12:
         for match in _CN_LANDLINE.finditer(text, first, behind):
@@ -92,13 +94,13 @@ def _find_chinese(run: Run, behind: int, out: list[Span]) -> None:
 
 def _score(value: str, text: str, start: int, end: int) -> float:  # noqa: PLR0911 - a line a reason
     """0 for no phone number."""
+    if value[0] != "+" and _NANP.match(value):
+        return 0.9 if is_named("PHONE_NUMBER", text, start, end) else 0.4 if is_other(text, start) else 0.75
     digits = len(_NOT_DIGIT.sub("", value))
     if not 7 <= digits <= 19 or _DATE.match(value) or _YEARS.fullmatch(value):
         return 0.0
     if _DECIMAL.fullmatch(value) or _SPREAD.fullmatch(value):
         return 0.0
-    if value[0] != "+" and _NANP.match(value):
-        return 0.9 if is_named("PHONE_NUMBER", text, start, end) else 0.4 if is_other(text, start) else 0.75
     named = is_named("PHONE_NUMBER", text, start, end)
     if value[0] == "+":
         return 0.9 if named or _has_country(value) else 0.6
@@ -113,7 +115,7 @@ def _score(value: str, text: str, start: int, end: int) -> float:  # noqa: PLR09
         return 0.0
     if value.startswith("00") or (value[0] in "0(" and digits >= 9):
         return 0.6
-    return 0.55 if 9 <= digits <= _MAX_NATIONAL and any(_is_valid(value, region) for region in _REGIONS) else 0.0
+    return 0.55 if 9 <= digits <= _MAX_NATIONAL and is_in_a_plan(_NOT_DIGIT.sub("", value)) else 0.0
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
@@ -134,26 +136,25 @@ def _has_country(value: str) -> bool:
     return 8 <= len(digits) <= 16 and any(digits[:length] in _country_codes() for length in (1, 2, 3))
 
 
-@lru_cache(maxsize=64)
-def _plan(region: str) -> tuple[re.Pattern[str], str]:
-    """The numbers that a country has given out, without its trunk prefix, and that prefix."""
+@lru_cache(maxsize=1)
+def _plans() -> re.Pattern[str]:
+    """The numbers that these countries have given out, with or without the trunk prefix."""
     from phonenumbers import PhoneMetadata
 
-    metadata = PhoneMetadata.metadata_for_region(region)
-    if metadata is None:
-        raise KeyError(f"phonenumbers has no plan for {region}")
-    kinds = (
-        metadata.fixed_line, metadata.mobile, metadata.toll_free, metadata.premium_rate, metadata.shared_cost,
-        metadata.voip, metadata.personal_number, metadata.pager, metadata.uan,
-    )  # fmt: skip
-    patterns = {kind.national_number_pattern for kind in kinds if kind is not None and kind.national_number_pattern}
-    return re.compile("|".join(sorted(patterns))), metadata.national_prefix or ""
+    plans = []
+    for region in _REGIONS:
+        metadata = PhoneMetadata.metadata_for_region(region)
+        if metadata is None:
+            raise KeyError(f"phonenumbers has no plan for {region}")
+        kinds = (
+            metadata.fixed_line, metadata.mobile, metadata.toll_free, metadata.premium_rate, metadata.shared_cost,
+            metadata.voip, metadata.personal_number, metadata.pager, metadata.uan,
+        )  # fmt: skip
+        numbers = {kind.national_number_pattern for kind in kinds if kind is not None and kind.national_number_pattern}
+        plans.append(f"(?:{metadata.national_prefix or ''})?(?:{'|'.join(sorted(numbers))})")
+    return re.compile("|".join(plans))
 
 
-def _is_valid(value: str, region: str) -> bool:
-    """Whether the digits are a number of the country's plan, with or without the trunk prefix."""
-    digits = _NOT_DIGIT.sub("", value)
-    numbers, trunk = _plan(region)
-    return numbers.fullmatch(digits) is not None or bool(
-        trunk and digits.startswith(trunk) and numbers.fullmatch(digits[len(trunk) :])
-    )
+def is_in_a_plan(digits: str) -> bool:
+    """Whether the digits are a national number of one of the countries whose plans are tried."""
+    return _plans().fullmatch(digits) is not None

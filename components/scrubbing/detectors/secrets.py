@@ -104,7 +104,8 @@ def _find_address(text: str, start: int, out: list[Span]) -> int | None:
 
 
 _PEM = re.compile(
-    r"-----BEGIN ([A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?)-----[A-Za-z0-9+/=\s:,.\\-]{1,20000}?-----END \1-----"
+    r"-----BEGIN ([A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?)-----"
+    r"(?:[A-Za-z0-9+/=\s:,.\\]|-(?!----)){1,20000}-----END \1-----"
 )
 
 
