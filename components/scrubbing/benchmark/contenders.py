@@ -79,4 +79,4 @@ def _keep_offline() -> None:
     """Its mail recogniser asks tldextract, which would download the public suffix list; the stored one will do."""
     import tldextract
 
-    tldextract.extract = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
+    vars(tldextract)["extract"] = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)

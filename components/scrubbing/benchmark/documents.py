@@ -126,9 +126,9 @@ def _document(rng: random.Random, characters: int, labels: list[str]) -> BenchDo
         length += len(sentences[-1][0]) + 1
     rng.shuffle(sentences)
     text, values = "", []
-    for frame, label, value in sentences:
-        if label is not None:
+    for frame, kind, value in sentences:
+        if kind is not None:
             start = len(text) + frame.index("{}")
-            values.append((start, start + len(value), label))
-        text += (frame.format(value) if label is not None else frame) + " "
+            values.append((start, start + len(value), kind))
+        text += (frame.format(value) if kind is not None else frame) + " "
     return BenchDocument(text.rstrip(), tuple(values))

@@ -78,10 +78,12 @@ class NumberFinder:
     def judge(self, run: Run, out: list[Span]) -> None:
         """Ask the kinds whose number of digits fits, until one is sure about the whole run."""
         count = len(run.digits)
+        # One group that a letter touches is a number of some kind with letters, or none.
+        lettered = count == run.end - run.start and not run.starts_clean()
         if _QUAD.fullmatch(run.text, run.start, run.end) and run.text[run.start - 1 : run.start] != "+":
             return  # an address of the net, which has an anchor of its own
         for low, high, find in self._finders:
-            if low <= count <= high:
+            if low <= count <= high and not (lettered and find in _BARE):
                 before = len(out)
                 find(run, out)
                 for span in out[before:]:
@@ -182,7 +184,7 @@ def _judge_ssn(run: Run, place: tuple[int, int], separator: str, digits: str, ou
         if named:
             out.append(Span(start, end, "US_SSN", 0.95, NAME))
         elif separator == "-":
-            out.append(Span(start, end, "US_SSN", 0.4 if is_other(text, start) else 0.8, NAME))
+            out.append(Span(start, end, "US_SSN", 0.55 if is_other(text, start) else 0.8, NAME))
     elif is_itin_range(digits) and (separator == "-" or is_named("US_ITIN", text, start)):
         out.append(Span(start, end, "US_ITIN", 0.95 if is_named("US_ITIN", text, start) else 0.45, NAME))
     elif named and _FIELD_SIGN.search(text, max(0, start - 4), start):
@@ -238,6 +240,7 @@ def find_bank_numbers(run: Run, out: list[Span]) -> None:
         out.append(Span(match.start(), match.end(), "US_BANK_NUMBER", score, NAME))
 
 
+_BARE: frozenset[Finder] = frozenset({find_cards, find_cn_ids, find_ssns, find_nhs, find_bank_numbers})
 _KINDS: tuple[tuple[frozenset[str], int, int, Finder], ...] = (
     (frozenset({"CREDIT_CARD", "CN_BANK_CARD"}), 12, 400, find_cards),
     (frozenset({"CN_ID_CARD"}), 15, 400, find_cn_ids),

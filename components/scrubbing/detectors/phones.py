@@ -39,7 +39,7 @@ _DATE = re.compile(
 )
 _YEAR_BEHIND = re.compile(r"[ (](?:1\d|20)\d{2}\)?(?:[ ]\d{1,3}(?:-\d{1,3})?)?$")
 _SPREAD = re.compile(r"\d(?:[ .-]\d)+")  # scores and tables; ``respelled`` reads numbers that are written so
-_DECIMAL = re.compile(r"\d+\.\d{1,3}(?:[ -]*\d+\.\d{1,3})*")
+_DECIMAL = re.compile(r"\d+\.\d{1,3}(?:[ -]+\d+\.\d{1,3})*")
 _YEARS = re.compile(r"(?:1\d|20)\d{2}(?:[ ]{0,2}[-,. ][ ]{0,2}(?:1\d|20)?\d{2})+")
 _THOUSANDS = re.compile(r"\d{1,3}(?:[ .]\d{3})+")
 _NOT_DIGIT = re.compile(r"\D+", re.ASCII)
@@ -64,6 +64,8 @@ def find_phones(run: Run, out: list[Span]) -> None:
         score = _score(value.strip(), text, start, match.end())
         if score:
             out.append(Span(start, match.end(), "PHONE_NUMBER", score, _NAME))
+        if match.end() >= run.end:
+            break
     if len(run.digits) >= (14 if len(out) > before else 10):  # several numbers side by side are no candidate together
         out += [
             Span(match.start(), match.end(), "PHONE_NUMBER", 0.75, _NAME)
@@ -81,7 +83,7 @@ def _find_chinese(run: Run, behind: int, out: list[Span]) -> None:
         ]
     if len(run.digits) < 10 or not run.starts_clean():
         return
-    if "0" in text[run.start : run.start + 2] or len(run.digits) > 12:
+    if run.digits[0] == "0" or len(run.digits) > 12:
         for match in _CN_LANDLINE.finditer(text, first, behind):
             plain = match.group().isdigit()
             named = is_named("PHONE_NUMBER", text, match.start(), match.end())
@@ -110,7 +112,8 @@ def _score(value: str, text: str, start: int, end: int) -> float:  # noqa: PLR09
     if _THOUSANDS.fullmatch(value) or is_other(text, start):
         return 0.0
     if not grouped:
-        return 0.5 if _NANP_PLAIN.fullmatch(value) and _stands_alone(text, start, end) else 0.0
+        alone = _NANP_PLAIN.fullmatch(value) and _stands_alone(text, start, end)
+        return 0.5 if alone or _is_plain_number(value) else 0.0
     if _YEAR_BEHIND.search(value):  # a volume or an amount and its year: 56 (1925), 533.45 (2004)
         return 0.0
     if value.startswith("00") or (value[0] in "0(" and digits >= 9):
@@ -136,13 +139,13 @@ def _has_country(value: str) -> bool:
     return 8 <= len(digits) <= 16 and any(digits[:length] in _country_codes() for length in (1, 2, 3))
 
 
-@lru_cache(maxsize=1)
-def _plans() -> re.Pattern[str]:
+@lru_cache(maxsize=4)
+def _plans(regions: tuple[str, ...]) -> re.Pattern[str]:
     """The numbers that these countries have given out, with or without the trunk prefix."""
     from phonenumbers import PhoneMetadata
 
     plans = []
-    for region in _REGIONS:
+    for region in regions:
         metadata = PhoneMetadata.metadata_for_region(region)
         if metadata is None:
             raise KeyError(f"phonenumbers has no plan for {region}")
@@ -157,4 +160,11 @@ def _plans() -> re.Pattern[str]:
 
 def is_in_a_plan(digits: str) -> bool:
     """Whether the digits are a national number of one of the countries whose plans are tried."""
-    return _plans().fullmatch(digits) is not None
+    return _plans(_REGIONS).fullmatch(digits) is not None
+
+
+def _is_plain_number(digits: str) -> bool:
+    """Ten digits of the North American plan, or ten and eleven of any plan behind its trunk prefix 0."""
+    if digits[0] == "0":
+        return 10 <= len(digits) <= 11 and is_in_a_plan(digits)
+    return len(digits) == 10 and _plans(("US", "CA")).fullmatch(digits) is not None
