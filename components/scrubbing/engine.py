@@ -133,10 +133,7 @@ class Engine:
         for span in kept:
             if not _is_inert(text, span.start - 1, -1) or not _is_inert(text, span.end, 1):
                 return False
-            for doubt in look.doubts:
-                if span.start - self._reach < doubt < span.end + self._reach:
-                    return False
-        return True
+        return all(_is_far(start, end, kept, self._reach) for start, end in look.doubts)
 
     def _choose(self, text: str, spans: Iterable[Span]) -> Sequence[Span]:
         lowest, labels = self._config.min_score, self._labels
@@ -168,10 +165,16 @@ def _look_with(detector: Detector, texts: Sequence[str], langs: Sequence[str]) -
 
 
 def _joined(looks: Sequence[Look]) -> Look:
-    doubts: list[int] | None = []
+    doubts: list[tuple[int, int]] | None = []
     for look in looks:
         doubts = None if doubts is None or look.doubts is None else [*doubts, *look.doubts]
     return Look([span for look in looks for span in look.spans], doubts)
+
+
+def _is_far(start: int, end: int, kept: Sequence[Span], reach: int) -> bool:
+    """Whether a range is out of reach of every span that is replaced, or goes with one (and the character before)."""
+    near = [span for span in kept if start < span.end + reach and span.start - reach < end]
+    return not near or any(span.start - 1 <= start and end <= span.end for span in near)
 
 
 _INERT = frozenset(' \n,;!?()"“”‘’，。、；：！？（）《》「」【】')

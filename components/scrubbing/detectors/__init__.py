@@ -37,12 +37,12 @@ class BatchDetector(Detector, Protocol):
 class Look:
     """What a detector found in a text, and where it almost found something.
 
-    ``doubts`` are offsets around which another look may find more once a neighbour has been replaced; None: anywhere.
-    A look without doubts near a span need not be repeated after that span was replaced.
+    ``doubts`` are ranges (start, end) in which another look may find more once a neighbour has been replaced; None:
+    anywhere. A look without doubts near a span need not be repeated after that span was replaced.
     """
 
     spans: Sequence[Span]
-    doubts: Sequence[int] | None
+    doubts: Sequence[tuple[int, int]] | None
 
 
 @runtime_checkable

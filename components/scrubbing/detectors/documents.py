@@ -11,17 +11,12 @@ from components.scrubbing.spans import Span
 
 NAME = "patterns"
 
-_IBAN = re.compile(r"[A-Za-z]{2}\d{2}(?:[ \-]?[A-Za-z0-9]){11,30}", re.ASCII)
-
-
 def find_iban(text: str, at: int, out: list[Span]) -> int:
     """Account numbers whose country, length and remainder agree; words after the number are cut off."""
     if at and text[at - 1].isascii() and text[at - 1].isalnum():
         return at + 1
-    match = _IBAN.match(text, at)
-    country = text[at : at + 2].upper()
-    length = IBAN_LENGTHS.get(country)
-    end = _end_of(text, at, length) if match and length else None
+    length = IBAN_LENGTHS.get(text[at : at + 2].upper())
+    end = _end_of(text, at, length) if length is not None else None
     if end is None or (end < len(text) and text[end].isascii() and text[end].isalnum()):
         return at + 1
     compact = text[at:end].replace(" ", "").replace("-", "").upper()
@@ -36,6 +31,8 @@ def find_iban(text: str, at: int, out: list[Span]) -> int:
 
 def _end_of(text: str, start: int, characters: int) -> int | None:
     """The offset after ``characters`` letters or digits from ``start``, spaces and hyphens not counted."""
+    if text[start : start + characters].isalnum():
+        return start + characters if start + characters <= len(text) else None
     for offset in range(start, min(len(text), start + 2 * characters)):
         if text[offset] not in " -":
             characters -= 1

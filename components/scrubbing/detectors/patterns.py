@@ -175,7 +175,7 @@ class PatternDetector:
 
     def _judge(self, text: str, hits: list[tuple[int, int]]) -> Look:
         found: list[Span] = []
-        doubts: list[int] = []
+        doubts: list[tuple[int, int]] = []
         bounded = True
         answered = [0] * len(self._judges)
         for offset, kind in hits:
@@ -186,11 +186,11 @@ class PatternDetector:
             # Judged and not covered by what was found: here a neighbour's removal may matter.
             first = found[before].start if len(found) > before else until
             if first > offset + 1:
-                doubts.append(offset)
+                doubts.append((offset, until))
                 bounded = bounded and kind not in self._unbounded
             if len(found) > before and found[-1].end < until:
-                doubts.append(until)
+                doubts.append((offset, until))
         wanted = [span for span in found if span.label in self.labels]
         if len(wanted) < len(found):
-            doubts += [span.start for span in found if span.label not in self.labels]
+            doubts += [(span.start, span.end) for span in found if span.label not in self.labels]
         return Look(wanted, doubts if bounded else None)

@@ -81,7 +81,7 @@ def test_text_of_separators_and_digits_keeps_the_promises(text: str) -> None:
 
 
 @given(
-    st.text(alphabet="ab\ufffc", max_size=12),
+    st.text(alphabet="ab", max_size=12),
     st.lists(st.tuples(st.integers(0, 11), st.integers(1, 4)), max_size=3),
     st.lists(st.tuples(st.integers(0, 11), st.integers(1, 3)), max_size=2),
 )
@@ -102,10 +102,7 @@ def test_digging_against_a_slow_reference(
             slow[start:end] = [("\ufffc", slow[start][1])]
         marked = {slow_index for slow_index, (character, _) in enumerate(slow) if character == "\ufffc"}
         work, layout = dig(work, spans, layout)
-        # Neighbouring holes that the digging made are one.
-        assert work.replace("\ufffc\ufffc", "\ufffc").replace("\ufffc\ufffc", "\ufffc") == _merged(slow, marked)
-        if "\ufffc\ufffc" in work:
-            return  # holes of the input stand side by side and stay as they are
+        assert work == _merged(slow, marked)
         slow = _merged_pairs(slow)
         assert [layout.origin(at) for at, c in enumerate(work) if c != "\ufffc"] == [
             origin for character, origin in slow if character != "\ufffc"
