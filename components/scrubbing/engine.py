@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from components.scrubbing.config import ScrubbingConfig
 from components.scrubbing.detectors import BatchDetector, Detector, Look, SettlingDetector
@@ -64,13 +64,20 @@ def guess_lang(text: str) -> str:
 class Engine:
     """The configured detectors. Make one a process; it has no state between texts."""
 
-    def __init__(self, config: ScrubbingConfig, detectors: Sequence[Detector] = ()) -> None:
-        """``detectors`` come on top of the built-in ones (a name tagger, for instance)."""
+    def __init__(
+        self,
+        config: ScrubbingConfig,
+        detectors: Sequence[Detector] = (),
+        *,
+        built_in: Sequence[Detector] | None = None,
+    ) -> None:
+        """``detectors`` come on top of the built-in ones (a name tagger, for instance); ``built_in`` replaces those."""
         self._config = config
         self._labels = frozenset(config.labels)
         self._allow = frozenset(value.casefold() for value in config.allow)
-        wanted = [detector for detector in (*_built_in(config), *detectors) if detector.labels & self._labels]
-        self._detectors = wanted
+        everybody = (*(_built_in(config) if built_in is None else built_in), *detectors)
+        wanted = [detector for detector in everybody if detector.labels & self._labels]
+        self._looks = [_way_to_look(detector) for detector in wanted]
         self._reach = max((d.reach for d in wanted if isinstance(d, SettlingDetector)), default=0)
 
     def detect(self, text: str, lang: str | None = None) -> list[Span]:
@@ -113,7 +120,7 @@ class Engine:
 
     def _look(self, texts: Sequence[str], langs: Sequence[str]) -> list[Look]:
         """What all detectors together found in each text, and doubted."""
-        by_detector = [_look_with(detector, texts, langs) for detector in self._detectors]
+        by_detector = [look(texts, langs) for look in self._looks]
         if len(by_detector) == 1:
             return by_detector[0]
         return [_joined(looks) for looks in zip(*by_detector, strict=True)]
@@ -126,14 +133,15 @@ class Engine:
         """
         if look.doubts is None:
             return False
-        if len(kept) < len(look.spans) and not all(
-            any(span.start <= lost.start and lost.end <= span.end for span in kept) for lost in look.spans
-        ):
-            return False
         for span in kept:
             if not _is_inert(text, span.start - 1, -1) or not _is_inert(text, span.end, 1):
                 return False
-        return all(_is_far(start, end, kept, self._reach) for start, end in look.doubts)
+        for start, end in look.doubts:
+            if not _is_far(start, end, kept, self._reach):
+                return False
+        return len(kept) == len(look.spans) or all(
+            any(span.start <= lost.start and lost.end <= span.end for span in kept) for lost in look.spans
+        )
 
     def _choose(self, text: str, spans: Iterable[Span]) -> Sequence[Span]:
         lowest, labels = self._config.min_score, self._labels
@@ -155,13 +163,16 @@ def _built_in(config: ScrubbingConfig) -> list[Detector]:
     return built_in
 
 
-def _look_with(detector: Detector, texts: Sequence[str], langs: Sequence[str]) -> list[Look]:
-    """One detector's look at each text, in the way that it does best."""
+def _way_to_look(detector: Detector) -> Callable[[Sequence[str], Sequence[str]], list[Look]]:
+    """One detector's look at many texts, in the way that it does best."""
     if isinstance(detector, SettlingDetector):
-        return [detector.look(text, lang) for text, lang in zip(texts, langs, strict=True)]
+        look = detector.look
+        return lambda texts, langs: [look(text, lang) for text, lang in zip(texts, langs, strict=True)]
     if isinstance(detector, BatchDetector):
-        return [Look(spans, None) for spans in detector.detect_many(texts, langs)]
-    return [Look(list(detector.detect(text, lang)), None) for text, lang in zip(texts, langs, strict=True)]
+        detect_many = detector.detect_many
+        return lambda texts, langs: [Look(spans, None) for spans in detect_many(texts, langs)]
+    detect = detector.detect
+    return lambda texts, langs: [Look(list(detect(text, lang)), None) for text, lang in zip(texts, langs, strict=True)]
 
 
 def _joined(looks: Sequence[Look]) -> Look:
@@ -173,8 +184,12 @@ def _joined(looks: Sequence[Look]) -> Look:
 
 def _is_far(start: int, end: int, kept: Sequence[Span], reach: int) -> bool:
     """Whether a range is out of reach of every span that is replaced, or goes with one (and the character before)."""
-    near = [span for span in kept if start < span.end + reach and span.start - reach < end]
-    return not near or any(span.start - 1 <= start and end <= span.end for span in near)
+    near = False
+    for span in kept:
+        if span.start - 1 <= start and end <= span.end:
+            return True
+        near = near or (start < span.end + reach and span.start - reach < end)
+    return not near
 
 
 _INERT = frozenset(' \n,;!?()"“”‘’，。、；：！？（）《》「」【】')

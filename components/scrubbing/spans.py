@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,12 @@ def resolve_spans(spans: Iterable[Span]) -> list[Span]:
     detectors does not matter.
     """
     found = sorted(spans, key=_start)
-    if all(left.end <= right.start for left, right in pairwise(found)):
+    end = 0
+    for span in found:
+        if span.start < end:
+            break
+        end = span.end
+    else:
         return found
     ranked = sorted(found, key=lambda span: (-span.score, span.start - span.end, span.start, span.label, span.detector))
     kept: list[Span] = []

@@ -11,6 +11,7 @@ from components.scrubbing.spans import Span
 
 NAME = "patterns"
 
+
 def find_iban(text: str, at: int, out: list[Span]) -> int:
     """Account numbers whose country, length and remainder agree; words after the number are cut off."""
     if at and text[at - 1].isascii() and text[at - 1].isalnum():

@@ -93,9 +93,10 @@ def _host_score(host: re.Match[str]) -> float:  # noqa: PLR0911 - a line a reaso
 _IPV4 = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)", re.ASCII)
 _IPV6_CHARACTERS = re.compile(r"[0-9A-Fa-f:]{2,39}(?:\.\d{1,3}){0,3}(?![\w:])", re.ASCII)
 _IPV6_BACKWARDS = re.compile(r"[0-9A-Fa-f:]{0,39}")
-_VERSION_BEFORE = re.compile(
-    r"(?:versions?|release|build|firmware|update|\bv|\bver|section|clause|chapter|版本|第)[号號.]?\s?[:：]?\s?$"
-)
+_VERSION_WORDS = (
+    "version", "versions", "release", "build", "firmware", "update", "section", "clause", "chapter", " v", " ver",
+    "版本", "版本号", "第",
+)  # fmt: skip
 _MAC = re.compile(
     r"(?:[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?:\1[0-9A-Fa-f]{2}\1[0-9A-Fa-f]{2})?"
     r"|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})(?![\w:]|[-.]\w)",
@@ -116,7 +117,7 @@ def find_ipv4(text: str, at: int, out: list[Span]) -> int:
     octets = [int(octet) for octet in match.group().split(".")]
     if max(octets) > 255:
         return match.end()
-    if _VERSION_BEFORE.search(text[max(0, start - 16) : start].lower()):
+    if f" {text[max(0, start - 16) : start].lower()}".rstrip(" .:：").endswith(_VERSION_WORDS):
         score = 0.3
     elif max(octets) < 32 and octets[0] != 10 and len(set(octets)) > 1 and not is_named("IP_ADDRESS", text, start):
         score = 0.4  # 8.6.8.6 is a metre, 27.1.6.8 a place in a law

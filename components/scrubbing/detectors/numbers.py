@@ -62,9 +62,11 @@ _QUAD = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
 
 def read_run(text: str, at: int) -> Run | None:
     """The run whose first digit stands at ``at`` or right behind."""
-    start = at if text[at : at + 1].isdigit() else at + 1
-    match = _RUN.match(text, start, start + _MAX_RUN)
-    return Run(text, start, match.end(), _NOT_DIGIT.sub("", match.group())) if match else None
+    match = _RUN.match(text, at, at + _MAX_RUN) or _RUN.match(text, at + 1, at + _MAX_RUN)
+    if match is None:
+        return None
+    value = match.group()
+    return Run(text, match.start(), match.end(), value if value.isdigit() else _NOT_DIGIT.sub("", value))
 
 
 class NumberFinder:
@@ -80,7 +82,7 @@ class NumberFinder:
         count = len(run.digits)
         # One group that a letter touches is a number of some kind with letters, or none.
         lettered = count == run.end - run.start and not run.starts_clean()
-        if _QUAD.fullmatch(run.text, run.start, run.end) and run.text[run.start - 1 : run.start] != "+":
+        if count <= 12 and _QUAD.fullmatch(run.text, run.start, run.end) and run.text[run.start - 1 : run.start] != "+":
             return  # an address of the net, which has an anchor of its own
         for low, high, find in self._finders:
             if low <= count <= high and not (lettered and find in _BARE):
@@ -102,30 +104,30 @@ def find_cards(run: Run, out: list[Span]) -> None:
     """Card numbers: issuer range and Luhn, or a word for card before a number in an issuer range."""
     before = len(out)
     for match in _CARD.finditer(run.text, run.start, min(run.end + 1, len(run.text))):
-        ends = [match.end(), match.end("groups")] if match["groups"] else [match.end()]
-        _judge_card(run.text, match.start(), ends, out)
+        _judge_card(run, match.start(), match.end(), out)
+        if match["groups"] and match.end("groups") < match.end() and len(out) == before:
+            _judge_card(run, match.start(), match.end("groups"), out)  # digits behind it are no part of it
     if len(out) == before and 12 <= len(run.digits) <= 19 and run.starts_clean() and run.ends_clean():
-        _judge_card(run.text, run.start, [run.end], out)  # any other grouping
+        _judge_card(run, run.start, run.end, out)  # any other grouping
 
 
-def _judge_card(text: str, start: int, ends: list[int], out: list[Span]) -> None:
-    fitting = {end: digits for end in ends if is_card_prefix(digits := _NOT_DIGIT.sub("", text[start:end]))}
-    if not fitting:
+def _judge_card(run: Run, start: int, end: int, out: list[Span]) -> None:
+    text = run.text
+    digits = run.digits if start == run.start and end == run.end else _NOT_DIGIT.sub("", text[start:end])
+    if not is_card_prefix(digits):
         return
-    proven = [end for end, digits in fitting.items() if passes_luhn(digits)]
-    named = is_named("CREDIT_CARD", text, start)
-    if proven:
-        # Twelve digits with Luhn and a Maestro prefix are one number in forty: such need the word.
-        weak = len(fitting[proven[0]]) < 13 or (is_other(text, start) and not named)
-        end, score = proven[0], 1.0 if named else 0.4 if weak else 0.9
-        if len(fitting[end]) == 18 and is_named("CN_ID_CARD", text, start):
-            score = 0.55  # "ID card number": eighteen digits are an identity number first
+    proven, named = passes_luhn(digits), is_named("CREDIT_CARD", text, start)
+    if named and len(digits) == 18 and is_named("CN_ID_CARD", text, start):
+        score = 0.55  # "ID card number": eighteen digits are an identity number first
     elif named:
-        end, score = min(fitting), 0.6
+        score = 1.0 if proven else 0.6
+    elif proven:
+        # Twelve digits with Luhn and a Maestro prefix are one number in forty: such need the word.
+        score = 0.4 if len(digits) < 13 or is_other(text, start) else 0.9
     else:
         return
     out.append(Span(start, end, "CREDIT_CARD", score, NAME))
-    if fitting[end][:2] == "62":
+    if digits.startswith("62"):
         out.append(Span(start, end, "CN_BANK_CARD", min(1.0, score + 0.02), NAME))
 
 

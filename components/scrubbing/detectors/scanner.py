@@ -59,17 +59,16 @@ class Scanner:
     def scan(self, text: str) -> list[_Hit]:
         """``(offset, kind)`` of every anchor, by offset in code points, each once."""
         hits: list[_Hit] = []
-        append = hits.append
-
-        def note(kind: int, start: int, _end: int, _flags: int, _context: object) -> None:
-            append((start, kind))
-
         # A lone surrogate has no UTF-8 form; "?" keeps the count of characters.
         data = text.encode("utf-8", "replace")
-        self._database.scan(data, match_event_handler=note, scratch=self._scratch_of_thread())
+        self._database.scan(data, match_event_handler=_note, context=hits, scratch=self._scratch_of_thread())
         if len(hits) > 1:
             hits = sorted(set(hits))
         return hits if len(data) == len(text) else _in_characters(data, hits)
+
+
+def _note(kind: int, start: int, _end: int, _flags: int, hits: list[_Hit]) -> None:
+    hits.append((start, kind))
 
 
 def _in_characters(data: bytes, hits: list[_Hit]) -> list[_Hit]:

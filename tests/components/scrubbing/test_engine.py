@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from testkit.generated_records import generate_records
 
 from components.scrubbing import ScrubbingConfig, Span
+from components.scrubbing.detectors import Detector
 from components.scrubbing.detectors.patterns import PatternDetector
 from components.scrubbing.engine import Engine, dig
 from components.scrubbing.policy import apply_policy
@@ -18,9 +19,9 @@ STRUCTURED = tuple(sorted(PatternDetector.labels))
 SEVEN = ("EMAIL_ADDRESS", "PHONE_NUMBER", "CREDIT_CARD", "IBAN_CODE", "IP_ADDRESS", "US_SSN", "URL")
 
 
-def engine(labels: tuple[str, ...] = STRUCTURED, **changes: object) -> Engine:
+def engine(labels: tuple[str, ...] = STRUCTURED, built_in: list[Detector] | None = None) -> Engine:
     values = {"languages": ("en", "zh"), "labels": labels, "policy": "redact", "min_score": 0.5}
-    return Engine(ScrubbingConfig.model_validate(values | changes))
+    return Engine(ScrubbingConfig.model_validate(values), built_in=built_in)
 
 
 class Hesitant:
@@ -36,15 +37,9 @@ class Hesitant:
         return list(self.inner.detect(text, lang))
 
 
-def hesitant(labels: tuple[str, ...]) -> Engine:
-    made = engine(labels)
-    made._detectors = [Hesitant(labels)]
-    return made
-
-
 def check(texts: list[str], labels: tuple[str, ...]) -> int:
     """The promises on each text; returns the number of spans."""
-    swift, slow = engine(labels), hesitant(labels)
+    swift, slow = engine(labels), engine(labels, [Hesitant(labels)])
     total = 0
     found = swift.detect_many(texts)
     assert found == slow.detect_many(texts)
@@ -125,8 +120,7 @@ def test_a_text_without_anything_is_looked_at_once() -> None:
             looks.append(lang)
             return super().detect(text, lang)
 
-    made = engine(SEVEN)
-    made._detectors = [Counting(SEVEN)]
+    made = engine(SEVEN, [Counting(SEVEN)])
     assert made.detect("nothing here") == []
     assert looks == ["en"]
     assert len(made.detect("ana@example.com")) == 1
@@ -148,7 +142,5 @@ def test_the_language_hint_is_guessed_anew_at_each_look() -> None:
             hints.append(lang)
             return [Span(0, 2, "EMAIL_ADDRESS", 1.0, "x")] if text.startswith("王小") else []
 
-    made = engine(SEVEN)
-    made._detectors = [Listening(SEVEN)]
-    made.detect("王小 says hello")
+    engine(SEVEN, [Listening(SEVEN)]).detect("王小 says hello")
     assert hints == ["zh", "en"]
