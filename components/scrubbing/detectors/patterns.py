@@ -40,6 +40,8 @@ class Kind:
     labels: frozenset[str]
     anchor: str
     judge: Judge
+    # Kinds of one family do not look into what another of them has found: the host of an address is no URL.
+    family: str = ""
 
 
 def _kinds(labels: frozenset[str]) -> list[Kind]:
@@ -47,23 +49,23 @@ def _kinds(labels: frozenset[str]) -> list[Kind]:
     numbers = NumberFinder(labels, others=_other_number_kinds(labels))
     respelled = RespelledFinder(numbers)
 
-    def kind(names: str, anchor: str, judge: Judge) -> Kind:
-        return Kind(frozenset(names.split()), anchor, judge)
+    def kind(names: str, anchor: str, judge: Judge, family: str = "") -> Kind:
+        return Kind(frozenset(names.split()), anchor, judge, family)
 
     numeral = rf"(?:{_NUMERAL}|[0-9])"
     every = [
         Kind(_NUMBER_LABELS, rf"(?:^|[^0-9])[0-9](?:{_BETWEEN}[0-9]){{6}}", respelled.find_run),
         Kind(_NUMBER_LABELS, rf"(?:^|[^0-9])[0-9](?:{_SPACED}[0-9]){{6}}", respelled.find_spread),
         Kind(_NUMBER_LABELS, rf"{_NUMERAL}(?:[ -]?{numeral}){{6}}", respelled.find_numerals),
-        kind("EMAIL_ADDRESS USERNAME", r"@[a-z0-9\[\x80-\xff]", mail.find_mail),
+        kind("EMAIL_ADDRESS USERNAME", r"@[a-z0-9\[\x80-\xff]", mail.find_mail, "net"),
         kind(
             "EMAIL_ADDRESS",
             r"[ \[({<_#-]dot[ \])}>_#-]|[\[({<] ?(?:at|@) ?[\])}>]|\xe8\x89\xbe\xe7\x89\xb9|@ [a-z0-9]"
             r"|\xef\xbc\x88(?:at|@)\xef\xbc\x89| at [a-z0-9-]+\.[a-z]|[a-z0-9](?:\xe7\x82\xb9|\xe9\xbb\x9e)[a-z]",
             mail.find_hidden_mail,
         ),
-        kind("URL SECRET", r"://[^ ]", internet.find_url),
-        kind("URL", r"[a-z0-9]\.[a-z]{2}", internet.find_bare_url),
+        kind("URL SECRET", r"://[^ ]", internet.find_url, "net"),
+        kind("URL", r"[a-z0-9]\.[a-z]{2}", internet.find_bare_url, "net"),
         kind("IP_ADDRESS", r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]", internet.find_ipv4),
         kind("IP_ADDRESS", r":[0-9a-f]{0,4}:", internet.find_ipv6),
         kind(
@@ -130,13 +132,28 @@ _ALL_LABELS = _NUMBER_LABELS | frozenset({
 })  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is done for a set of labels. The lists go by the number of a kind."""
+
+    scanner: Scanner
+    judges: list[Judge]
+    families: list[int]
+    unbounded: list[bool]
+
+
 @lru_cache(maxsize=16)
-def _compiled(labels: frozenset[str]) -> tuple[Scanner, tuple[Judge, ...], frozenset[int]]:
-    """Scanner, judges and the kinds that look far, of a set of labels; takes tenths of a second, once a process."""
+def _compiled(labels: frozenset[str]) -> _Plan:
+    """The plan of a set of labels; compiling takes tenths of a second and is done once a process."""
     kinds = _kinds(labels)
+    names = [kind.family or str(number) for number, kind in enumerate(kinds)]
     anchors = {number: kind.anchor for number, kind in enumerate(kinds)}
-    unbounded = frozenset(number for number, kind in enumerate(kinds) if kind.judge in _LONG)
-    return Scanner({**anchors, _LOOKALIKE_KIND: LOOKALIKE}), tuple(kind.judge for kind in kinds), unbounded
+    return _Plan(
+        scanner=Scanner({**anchors, _LOOKALIKE_KIND: LOOKALIKE}),
+        judges=[kind.judge for kind in kinds],
+        families=[names.index(name) for name in names],
+        unbounded=[kind.judge in _LONG for kind in kinds],
+    )
 
 
 class PatternDetector:
@@ -150,11 +167,7 @@ class PatternDetector:
         """Only kinds that give one of ``labels`` are looked for; None: all."""
         if labels is not None:
             self.labels = _ALL_LABELS & frozenset(labels)
-        self._scanner: Scanner | None = None
-        self._judges: tuple[Judge, ...] = ()
-        self._unbounded: frozenset[int] = frozenset()
-        if self.labels:
-            self._scanner, self._judges, self._unbounded = _compiled(self.labels)
+        self._plan = _compiled(self.labels) if self.labels else None
 
     def detect(self, text: str, lang: str) -> Sequence[Span]:
         """Spans of all these labels."""
@@ -162,33 +175,33 @@ class PatternDetector:
 
     def look(self, text: str, lang: str) -> Look:  # noqa: ARG002 - shapes are the same everywhere
         """Spans of all these labels, and the anchors that came to nothing."""
-        if self._scanner is None:
+        plan = self._plan
+        if plan is None:
             return _NOTHING
-        hits = self._scanner.scan(text)
+        hits = plan.scanner.scan(text)
         if not hits:
             return _NOTHING
         if not text.isascii() and any(kind == _LOOKALIKE_KIND for _, kind in hits):
             text = fold(text)
             # Folding concerns the whole text, so what a replaced look-alike changes may be anywhere.
-            return Look(self._judge(text, self._scanner.scan(text)).spans, None)
-        return self._judge(text, hits)
+            return Look(self._judge(plan, text, plan.scanner.scan(text)).spans, None)
+        return self._judge(plan, text, hits)
 
-    def _judge(self, text: str, hits: list[tuple[int, int]]) -> Look:
+    def _judge(self, plan: _Plan, text: str, hits: list[tuple[int, int]]) -> Look:
         found: list[Span] = []
         doubts: list[tuple[int, int]] = []
         bounded = True
-        answered = [0] * len(self._judges)
+        answered = [0] * len(plan.judges)
         for offset, kind in hits:
-            if kind == _LOOKALIKE_KIND or offset < answered[kind]:
+            if kind == _LOOKALIKE_KIND or offset < answered[plan.families[kind]]:
                 continue
             before = len(found)
-            until = answered[kind] = self._judges[kind](text, offset, found)
+            until = answered[plan.families[kind]] = plan.judges[kind](text, offset, found)
             # Judged and not covered by what was found: here a neighbour's removal may matter.
-            first = found[before].start if len(found) > before else until
-            if first > offset + 1:
+            if len(found) == before or found[before].start > offset + 1:
                 doubts.append((offset, until))
-                bounded = bounded and kind not in self._unbounded
-            if len(found) > before and found[-1].end < until:
+                bounded = bounded and not plan.unbounded[kind]
+            elif found[-1].end < until:
                 doubts.append((offset, until))
         wanted = [span for span in found if span.label in self.labels]
         if len(wanted) < len(found):
