@@ -121,7 +121,7 @@ def _document(rng: random.Random, characters: int, labels: list[str]) -> BenchDo
         value = _VALUES[label](rng)
         sentences.append((rng.choice(_FRAMES[label]), label, value))
         length += len(sentences[-1][0]) + len(value) - 1
-    while length < characters:
+    while length <= characters:  # the space behind the last sentence goes
         sentences.append((rng.choice(_PROSE), None, ""))
         length += len(sentences[-1][0]) + 1
     rng.shuffle(sentences)
