@@ -97,6 +97,12 @@ def compare(
     )
 
 
+def speed_of(contender: Contender, texts: Sequence[str], *, rounds: int) -> Speed:
+    """One contender alone, after a warm-up."""
+    contender.detect(texts)
+    return _speed([_rate(contender.detect, texts) for _ in range(rounds)])
+
+
 def _rate(detect: Detect, texts: Sequence[str]) -> float:
     start = time.thread_time()
     detect(texts)

@@ -67,7 +67,8 @@ class Scanner:
         return hits if len(data) == len(text) else _in_characters(data, hits)
 
 
-def _note(kind: int, start: int, _end: int, _flags: int, hits: list[_Hit]) -> None:
+def _note(kind: int, start: int, _end: int, _flags: int, hits: Any) -> None:
+    """Hyperscan's callback; its context is the list that the hits go to."""
     hits.append((start, kind))
 
 
