@@ -101,7 +101,9 @@ class SafetyFilter:
         classifier = HarmClassifier.load(path) if path.exists() else None
         if classifier is not None and classifier.categories != settings.categories:
             raise IntegrityError(f"{path}: trained on other categories than filter.json names; train the filter again")
-        return SafetyFilter(settings, RuleSet(terms), classifier)
+        made = SafetyFilter(settings, RuleSet(terms), classifier)
+        made._redact("", "en")  # compiles the patterns, so that the first request need not wait
+        return made
 
     def check(self, text: str, lang: str | None = None) -> FilterDecision:
         """Judge one text. Never raises: any fault inside blocks, with the rule ``filter_error``."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 # ISO 3166 prefix to total length, from the SWIFT IBAN registry (release 97).
 IBAN_LENGTHS = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BI": 27, "BR": 29,
@@ -27,13 +29,13 @@ _CN_CHECKS = "10X98765432"
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
+# What a digit adds to the sum of Luhn once it is doubled and its digits are added.
+_DOUBLED = str.maketrans("0123456789", "0246813579")
+
+
 def passes_luhn(digits: str) -> bool:
     """ISO/IEC 7812-1 annex B: doubling every second digit from the right sums to a multiple of ten."""
-    total = 0
-    for position, character in enumerate(reversed(digits)):
-        value = int(character) << (position & 1)
-        total += value - 9 if value > 9 else value
-    return total % 10 == 0
+    return (sum(map(int, digits[-1::-2])) + sum(map(int, digits[-2::-2].translate(_DOUBLED)))) % 10 == 0
 
 
 def is_card_prefix(digits: str) -> bool:  # noqa: PLR0911 - a line a scheme
@@ -54,13 +56,17 @@ def is_card_prefix(digits: str) -> bool:  # noqa: PLR0911 - a line a scheme
     return (two in {50, 56, 57, 58, 63, 67} or four in {6759, 6304}) and 12 <= n <= 19
 
 
+# A letter stands for its place in the alphabet plus nine.
+_IBAN_NUMBERS = {ord("A") + place: str(10 + place) for place in range(26)}
+
+
 def passes_iban(compact: str) -> bool:
     """ISO 13616: country's length, and the rearranged number modulo 97 is one. ``compact`` has no spaces."""
     if IBAN_LENGTHS.get(compact[:2]) != len(compact) or not compact[2:4].isdigit():
         return False
     if not (compact.isascii() and compact.isalnum()):  # ignoring case, a pattern's [A-Z] also takes the long s
         return False
-    return int("".join(str(int(character, 36)) for character in compact[4:] + compact[:4])) % 97 == 1
+    return int((compact[4:] + compact[:4]).upper().translate(_IBAN_NUMBERS)) % 97 == 1
 
 
 def is_cn_id_shape(number: str) -> bool:
@@ -82,3 +88,86 @@ def is_ssn_range(digits: str) -> bool:
     """Area, group and serial of a US social security number that may have been issued (SSA, since 2011)."""
     area, group, serial = digits[:3], digits[3:5], digits[5:]
     return area not in {"000", "666"} and area[0] != "9" and group != "00" and serial != "0000"
+
+
+def is_itin_range(digits: str) -> bool:
+    """Group of a US individual taxpayer number (IRS, Publication 1915): 9xx, then 50-65, 70-88, 90-92 or 94-99."""
+    group = int(digits[3:5])
+    return digits[0] == "9" and (50 <= group <= 65 or 70 <= group <= 88 or 90 <= group <= 92 or 94 <= group <= 99)
+
+
+def passes_nhs(digits: str) -> bool:
+    """NHS number (NHS data dictionary): ten digits, weights 10 to 2, check digit modulo 11."""
+    check = 11 - sum(weight * int(digit) for weight, digit in zip(range(10, 1, -1), digits[:9], strict=True)) % 11
+    return check % 11 == int(digits[9]) and check != 10
+
+
+# GB 32100: digits and capitals without I, O, S, V, Z; their values are their places.
+_USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+_USCC_WEIGHTS = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28)
+
+
+def is_social_credit_shape(code: str) -> bool:
+    """Authority, kind and region of an 18 character unified social credit code, in capitals."""
+    return (
+        len(code) == 18
+        and code[0] in "123456789ANY"
+        and code[1] in "123459"
+        and code[2:8].isdigit()
+        and (code[2:4] in CN_PROVINCES or code[2:4] in {"10", "00"})
+        and all(character in _USCC_ALPHABET for character in code)
+        and len(set(code)) > 2
+    )
+
+
+def passes_social_credit(code: str) -> bool:
+    """GB 32100 (modulo 31) over a code of that shape."""
+    total = sum(
+        weight * _USCC_ALPHABET.index(character) for weight, character in zip(_USCC_WEIGHTS, code[:17], strict=True)
+    )
+    return _USCC_ALPHABET[-total % 31] == code[17]
+
+
+def passes_dea(code: str) -> bool:
+    """US DEA registration: two letters and seven digits, of which the last is the check."""
+    odd, even = sum(map(int, code[2:7:2])), sum(map(int, code[3:8:2]))
+    return (odd + 2 * even) % 10 == int(code[8])
+
+
+def passes_aba(digits: str) -> bool:
+    """US bank routing number: weights 3, 7, 1 sum to a multiple of ten."""
+    return sum(weight * int(digit) for weight, digit in zip((3, 7, 1) * 3, digits, strict=True)) % 10 == 0
+
+
+_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+_BECH32_GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+
+
+def passes_base58(address: str) -> bool:
+    """Base58Check of a 25 byte address (Bitcoin, Litecoin, Dogecoin, Tron): the last four bytes of a double SHA-256."""
+    number = 0
+    for character in address:
+        number = number * 58 + _BASE58.find(character)
+    if number.bit_length() > 200:
+        return False
+    raw = number.to_bytes(25, "big")
+    return hashlib.sha256(hashlib.sha256(raw[:21]).digest()).digest()[:4] == raw[21:]
+
+
+def passes_bech32(address: str) -> bool:
+    """BIP 173 and BIP 350: the checksum of a native segregated witness address in one case."""
+    low = address.lower()
+    if address not in {low, address.upper()}:
+        return False
+    prefix, _, data = low.rpartition("1")
+    if not prefix or len(data) < 6 or any(character not in _BECH32 for character in data):
+        return False
+    values = [ord(character) >> 5 for character in prefix] + [0] + [ord(character) & 31 for character in prefix]
+    check = 1
+    for value in values + [_BECH32.index(character) for character in data]:
+        top = check >> 25
+        check = (check & 0x1FFFFFF) << 5 ^ value
+        for bit, generator in enumerate(_BECH32_GENERATOR):
+            check ^= generator if top >> bit & 1 else 0
+    return check in {1, 0x2BC830A3}

@@ -20,6 +20,23 @@ Label = Literal[
     "URL",
     "CN_ID_CARD",
     "US_SSN",
+    "CN_BANK_CARD",
+    "CN_LICENSE_PLATE",
+    "CN_PASSPORT",
+    "CN_SOCIAL_CREDIT_CODE",
+    "CASE_NUMBER",
+    "CRYPTO",
+    "ID_NUMBER",
+    "MAC_ADDRESS",
+    "MEDICAL_LICENSE",
+    "SECRET",
+    "UK_NHS",
+    "UK_NINO",
+    "USERNAME",
+    "US_BANK_NUMBER",
+    "US_DRIVER_LICENSE",
+    "US_ITIN",
+    "US_PASSPORT",
 ]
 Policy = Literal["redact", "mask", "pseudonymize", "hash"]
 

@@ -3,19 +3,20 @@
 Finding one value may uncover another that touched it (``13812345678a@b.com``), and a scrubbed text must hold none.
 So the engine replaces what it found by one U+FFFC and looks again, and placeholders that an earlier scrubbing left
 are read as U+FFFC too: the last look of the first scrubbing and the first look of the second see the same text,
-which is why scrubbing twice equals scrubbing once.
+which is why scrubbing twice equals scrubbing once. A text in which nothing is found is looked at once and not copied,
+and so is one whose detectors know that a second look would be in vain.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from components.scrubbing.config import ScrubbingConfig
-from components.scrubbing.detectors import Detector
+from components.scrubbing.detectors import BatchDetector, Detector, Look, SettlingDetector
 from components.scrubbing.detectors.names import NameDetector
 from components.scrubbing.detectors.patterns import PatternDetector
-from components.scrubbing.detectors.phones import PhoneDetector
 from components.scrubbing.policy import PLACEHOLDER
 from components.scrubbing.spans import Span, resolve_spans
 
@@ -57,75 +58,204 @@ def _whole(value: str) -> str:
 
 def guess_lang(text: str) -> str:
     """``zh`` if any Chinese character stands in the text, else ``en``: a hint for detectors, no language id."""
-    return "zh" if _HAN.search(text) else "en"
+    return "en" if text.isascii() or _HAN.search(text) is None else "zh"
 
 
 class Engine:
     """The configured detectors. Make one a process; it has no state between texts."""
 
-    def __init__(self, config: ScrubbingConfig, detectors: Sequence[Detector] = ()) -> None:
-        """``detectors`` come on top of the built-in ones (a name tagger, for instance)."""
+    def __init__(
+        self,
+        config: ScrubbingConfig,
+        detectors: Sequence[Detector] = (),
+        *,
+        built_in: Sequence[Detector] | None = None,
+    ) -> None:
+        """``detectors`` come on top of the built-in ones (a name tagger, for instance); ``built_in`` replaces those."""
         self._config = config
         self._labels = frozenset(config.labels)
         self._allow = frozenset(value.casefold() for value in config.allow)
-        built_in: list[Detector] = [PatternDetector(), PhoneDetector(), NameDetector(config.languages)]
-        if config.deny:
-            built_in.append(DenyDetector(config))
-        self._detectors = [detector for detector in (*built_in, *detectors) if detector.labels & self._labels]
+        everybody = (*(_built_in(config) if built_in is None else built_in), *detectors)
+        wanted = [detector for detector in everybody if detector.labels & self._labels]
+        self._looks = [_way_to_look(detector) for detector in wanted]
+        self._reach = max((d.reach for d in wanted if isinstance(d, SettlingDetector)), default=0)
 
     def detect(self, text: str, lang: str | None = None) -> list[Span]:
         """Spans into ``text``: sorted, not overlapping, at least ``min_score``, no allowed value."""
-        lang = lang or guess_lang(text)
-        found: list[Span] = []
-        work, origin = _dig(text, [match.span() for match in PLACEHOLDER.finditer(text)], None)
-        while spans := self._find(work, lang):
-            found += [span if origin is None else _moved(span, origin) for span in spans]
-            work, origin = _dig(work, [(span.start, span.end) for span in spans], origin)
-        return sorted(found, key=lambda span: span.start)
+        return self.detect_many([text], [lang])[0]
 
     def detect_many(self, texts: Sequence[str], langs: Sequence[str | None] | None = None) -> list[list[Span]]:
-        """``detect`` for each text."""
-        return [self.detect(text, lang) for text, lang in zip(texts, langs or [None] * len(texts), strict=True)]
+        """``detect`` of each text. Detectors see all texts in one call, and again only those where something was found.
 
-    def _find(self, text: str, lang: str) -> list[Span]:
-        """One look: resolved spans that are to be replaced."""
-        config = self._config
-        spans = [
+        ``lang`` None: guessed at each look from the script of what is left.
+        """
+        hints = [None] * len(texts) if langs is None else langs
+        found: list[list[Span]] = [[] for _ in texts]
+        layouts: list[Layout | None] = [None] * len(texts)
+        work = list(texts)
+        for index, text in enumerate(texts):
+            if ("[" in text or "*" in text or _HOLE in text) and (
+                holes := [match.span() for match in PLACEHOLDER.finditer(text)]
+            ):
+                work[index], layouts[index] = dig(text, holes, None)
+        open_texts: Sequence[int] = range(len(texts))
+        while open_texts:
+            looks = self._look(
+                [work[index] for index in open_texts],
+                [hints[index] or guess_lang(work[index]) for index in open_texts],
+            )
+            still_open = []
+            for index, look in zip(open_texts, looks, strict=True):
+                spans = self._choose(work[index], look.spans) if look.spans else ()
+                if not spans:
+                    continue
+                layout = layouts[index]
+                found[index] += spans if layout is None else [layout.moved(span) for span in spans]
+                if self._is_settled(work[index], spans, look):
+                    continue
+                work[index], layouts[index] = dig(work[index], [(span.start, span.end) for span in spans], layout)
+                still_open.append(index)
+            open_texts = still_open
+        return [sorted(spans, key=_start) if len(spans) > 1 else spans for spans in found]
+
+    def _look(self, texts: Sequence[str], langs: Sequence[str]) -> list[Look]:
+        """What all detectors together found in each text, and doubted."""
+        by_detector = [look(texts, langs) for look in self._looks]
+        if len(by_detector) == 1:
+            return by_detector[0]
+        return [_joined(looks) for looks in zip(*by_detector, strict=True)]
+
+    def _is_settled(self, text: str, kept: Sequence[Span], look: Look) -> bool:
+        """Whether replacing ``kept`` cannot uncover anything, so that another look would be in vain.
+
+        That is so where all that was found is replaced, nothing that would join a value stands beside it, and every
+        doubt is out of reach.
+        """
+        if look.doubts is None:
+            return False
+        for span in kept:
+            if not _is_inert(text, span.start - 1, -1) or not _is_inert(text, span.end, 1):
+                return False
+        for start, end in look.doubts:
+            if not _is_far(start, end, kept, self._reach):
+                return False
+        return len(kept) == len(look.spans) or all(
+            any(span.start <= lost.start and lost.end <= span.end for span in kept) for lost in look.spans
+        )
+
+    def _choose(self, text: str, spans: Iterable[Span]) -> Sequence[Span]:
+        lowest, labels = self._config.min_score, self._labels
+        wanted = [
             span
-            for detector in self._detectors
-            for span in detector.detect(text, lang)
-            if span.score >= config.min_score
-            and span.label in self._labels
-            and _HOLE not in text[span.start : span.end]
+            for span in spans
+            if span.score >= lowest and span.label in labels and _HOLE not in text[span.start : span.end]
         ]
-        if not spans:
-            return []
-        kept = resolve_spans(spans)
+        kept = resolve_spans(wanted) if len(wanted) > 1 else wanted
         if self._allow:
             kept = [span for span in kept if text[span.start : span.end].casefold() not in self._allow]
         return kept
 
 
-def _dig(text: str, holes: Sequence[tuple[int, int]], origin: list[int] | None) -> tuple[str, list[int] | None]:
-    """``text`` with every range as U+FFFC, neighbours as one, and each character's offset in the input.
+def _built_in(config: ScrubbingConfig) -> list[Detector]:
+    built_in: list[Detector] = [PatternDetector(config.labels), NameDetector(config.languages)]
+    if config.deny:
+        built_in.append(DenyDetector(config))
+    return built_in
 
-    ``origin`` None stands for the identity.
+
+def _way_to_look(detector: Detector) -> Callable[[Sequence[str], Sequence[str]], list[Look]]:
+    """One detector's look at many texts, in the way that it does best."""
+    if isinstance(detector, SettlingDetector):
+        look = detector.look
+        return lambda texts, langs: [look(text, lang) for text, lang in zip(texts, langs, strict=True)]
+    if isinstance(detector, BatchDetector):
+        detect_many = detector.detect_many
+        return lambda texts, langs: [Look(spans, None) for spans in detect_many(texts, langs)]
+    detect = detector.detect
+    return lambda texts, langs: [Look(list(detect(text, lang)), None) for text, lang in zip(texts, langs, strict=True)]
+
+
+def _joined(looks: Sequence[Look]) -> Look:
+    doubts: list[tuple[int, int]] | None = []
+    for look in looks:
+        doubts = None if doubts is None or look.doubts is None else [*doubts, *look.doubts]
+    return Look([span for look in looks for span in look.spans], doubts)
+
+
+def _is_far(start: int, end: int, kept: Sequence[Span], reach: int) -> bool:
+    """Whether a range is out of reach of every span that is replaced, or goes with one (and the character before)."""
+    near = False
+    for span in kept:
+        if span.start - 1 <= start and end <= span.end:
+            return True
+        near = near or (start < span.end + reach and span.start - reach < end)
+    return not near
+
+
+_INERT = frozenset(' \n,;!?()"“”‘’，。、；：！？（）《》「」【】')
+
+
+def _is_inert(text: str, position: int, step: int) -> bool:
+    """Whether the character can be part of no value: an end of the text, a space, a sign between clauses."""
+    if not 0 <= position < len(text) or text[position] in _INERT:
+        return True
+    return text[position] == "." and step == 1 and text[position + 1 : position + 2] in {"", " ", "\n"}
+
+
+def _start(span: Span) -> int:
+    return span.start
+
+
+class Layout:
+    """Where the pieces of a dug text come from: piece i begins at ``starts[i]`` there and at ``origins[i]`` here."""
+
+    __slots__ = ("origins", "starts")
+
+    def __init__(self, starts: list[int], origins: list[int]) -> None:
+        self.starts = starts
+        self.origins = origins
+
+    def origin(self, position: int) -> int:
+        """The offset in the input of a character of the dug text."""
+        piece = bisect_right(self.starts, position) - 1
+        return self.origins[piece] + position - self.starts[piece]
+
+    def moved(self, span: Span) -> Span:
+        """The span in the offsets of the input. Spans hold no hole, so they lie within one piece."""
+        start = self.origin(span.start)
+        return Span(start, start + span.end - span.start, span.label, span.score, span.detector)
+
+
+def dig(text: str, holes: Sequence[tuple[int, int]], layout: Layout | None) -> tuple[str, Layout]:
+    """``text`` with every range as U+FFFC, neighbours as one, and where the rest comes from.
+
+    ``holes`` are sorted and do not overlap. ``layout`` is that of ``text``; None: it is the input itself.
     """
-    if not holes:
-        return text, origin
-    characters: list[str] = []
-    positions: list[int] = []
-    at = 0
+    parts: list[str] = []
+    starts: list[int] = []
+    origins: list[int] = []
+    length = at = 0
     for start, end in [*holes, (len(text), len(text))]:
-        characters += text[at:start]
-        positions += origin[at:start] if origin is not None else range(at, start)
-        if start < end and characters[-1:] != [_HOLE] and text[end : end + 1] != _HOLE:
-            characters.append(_HOLE)
-            positions.append(start if origin is None else origin[start])
+        if start > at:
+            for offset, origin in _origins_of(at, start, layout):
+                starts.append(length + offset)
+                origins.append(origin)
+            parts.append(text[at:start])
+            length += start - at
+        # Holes side by side are one, also with a hole of an earlier look, which is a character of the text.
+        touches = (length and (parts[-1][-1] == _HOLE)) or text[end : end + 1] == _HOLE
+        if start < end and not touches:
+            starts.append(length)
+            origins.append(start if layout is None else layout.origin(start))
+            parts.append(_HOLE)
+            length += 1
         at = end
-    return "".join(characters), positions
+    return "".join(parts), Layout(starts, origins)
 
 
-def _moved(span: Span, origin: list[int]) -> Span:
-    """The span in the offsets of the input. Spans hold no hole, so their characters are neighbours there too."""
-    return Span(origin[span.start], origin[span.end - 1] + 1, span.label, span.score, span.detector)
+def _origins_of(at: int, until: int, layout: Layout | None) -> Iterator[tuple[int, int]]:
+    """Where text[at:until] comes from: for each piece of the layout the offset from ``at`` and that in the input."""
+    yield 0, at if layout is None else layout.origin(at)
+    if layout is not None:
+        for piece in range(bisect_right(layout.starts, at), bisect_left(layout.starts, until)):
+            yield layout.starts[piece] - at, layout.origins[piece]

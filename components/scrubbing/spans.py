@@ -44,9 +44,21 @@ def resolve_spans(spans: Iterable[Span]) -> list[Span]:
     Best is the higher score, then the longer, then the earlier, then the label's name; so the order of the
     detectors does not matter.
     """
-    ranked = sorted(spans, key=lambda span: (-span.score, span.start - span.end, span.start, span.label, span.detector))
+    found = sorted(spans, key=_start)
+    end = 0
+    for span in found:
+        if span.start < end:
+            break
+        end = span.end
+    else:
+        return found
+    ranked = sorted(found, key=lambda span: (-span.score, span.start - span.end, span.start, span.label, span.detector))
     kept: list[Span] = []
     for span in ranked:
         if not any(span.overlaps(other) for other in kept):
             kept.append(span)
-    return sorted(kept, key=lambda span: span.start)
+    return sorted(kept, key=_start)
+
+
+def _start(span: Span) -> int:
+    return span.start

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from components.scrubbing.spans import Span
 
@@ -20,4 +21,39 @@ class Detector(Protocol):
 
     def detect(self, text: str, lang: str) -> Iterable[Span]:
         """Spans in any order, overlapping or not. ``lang`` is a hint (``en``, ``zh``)."""
+        ...
+
+
+@runtime_checkable
+class BatchDetector(Detector, Protocol):
+    """A detector that does better on many texts in one call."""
+
+    def detect_many(self, texts: Sequence[str], langs: Sequence[str]) -> list[Sequence[Span]]:
+        """``detect`` of each text, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a detector found in a text, and where it almost found something.
+
+    ``doubts`` are ranges (start, end) in which another look may find more once a neighbour has been replaced; None:
+    anywhere. A look without doubts near a span need not be repeated after that span was replaced.
+    """
+
+    spans: Sequence[Span]
+    doubts: Sequence[tuple[int, int]] | None
+
+
+@runtime_checkable
+class SettlingDetector(Detector, Protocol):
+    """A detector that knows where a second look would be in vain.
+
+    It promises that what it says of a place depends on at most ``reach`` characters before and behind.
+    """
+
+    reach: int
+
+    def look(self, text: str, lang: str) -> Look:
+        """``detect``, and its doubts."""
         ...

@@ -1,202 +1,209 @@
-"""Identifiers with a shape: found by a regular expression, proven by a check digit, a range or a word before.
+# ruff: noqa: E501 - Chinese characters count as two columns
+"""Identifiers with a shape: one scan finds their anchors, a function per kind judges what stands around each.
 
-Each expression is linear: no nested quantifier over the same characters. A cheap test for the characters that a
-pattern cannot do without (a digit, ``@``, ``:``) comes first, since most texts hold none.
+The scan is Hyperscan's, over all anchors at once; see ``scanner``. Judging means a check digit, a range, a numbering
+plan, or the words before the value in English or Chinese. Every judgement looks at a bounded neighbourhood of its
+anchor, so the time is linear in the text.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
-from components.scrubbing.checksums import (
-    IBAN_LENGTHS,
-    is_card_prefix,
-    is_cn_id_shape,
-    is_ssn_range,
-    passes_cn_id,
-    passes_iban,
-    passes_luhn,
-)
+from components.scrubbing.detectors import Look, documents, internet, mail, secrets
+from components.scrubbing.detectors.folding import NUMERALS, fold
+from components.scrubbing.detectors.numbers import Finder, NumberFinder
+from components.scrubbing.detectors.phones import find_phones
+from components.scrubbing.detectors.respelled import RespelledFinder
+from components.scrubbing.detectors.scanner import LOOKALIKE, Scanner, utf8_class, utf8_words
 from components.scrubbing.spans import Span
 
-_NAME = "patterns"
+# ``judge(text, offset of the anchor, spans so far)`` gives the offset before which anchors of its kind are answered.
+Judge = Callable[[str, int, list[Span]], int]
 
-# Mail: found from the @ outwards, since a scan from the left is quadratic on long runs of letters.
-_MAIL_LOCAL = re.compile(r"[A-Za-z0-9.!#$%&'+/=?^_`{|}~-]{1,64}$")
-_MAIL_LOCAL_CJK = re.compile(r"[\u4e00-\u9fff]{1,4}$")
-_MAIL_DOMAIN = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9])")
+_NUMBER_LABELS = frozenset({
+    "CREDIT_CARD", "CN_BANK_CARD", "CN_ID_CARD", "US_SSN", "US_ITIN", "UK_NHS", "CN_SOCIAL_CREDIT_CODE",
+    "US_BANK_NUMBER", "PHONE_NUMBER", "US_PASSPORT", "CN_PASSPORT", "US_DRIVER_LICENSE", "ID_NUMBER", "MEDICAL_LICENSE",
+})  # fmt: skip
 
-_URL_SCHEME = re.compile(r"(?i)(?<![a-z0-9])(?:https?|ftp)://[!#$%&'()+,\-./0-9:;=?@A-Z_a-z~]{3,2000}")
-_URL_BARE = re.compile(
-    r"(?<![A-Za-z0-9@.\-_/])(?:[A-Za-z0-9][A-Za-z0-9-]{0,62}\.){1,6}"
-    r"(?:com|org|net|edu|gov|info|io|cn|co|uk|de|fr|eu|us|jp|hk|tw)"
-    r"(?::\d{1,5})?(?:/[!#$%&'()+,\-./0-9:;=?@A-Z_a-z~]{0,2000})?(?![A-Za-z0-9@_-])"
-)
-_TRAILING = ".,;:!?'()"
+_BETWEEN = r"(?:[ .()_-]|\xe2\x80\x8b|\xc2\xb7){0,3}"
+_SPACED = r"(?:[ .,_*/|~-]|\xe2\x80\x8b|\xc2\xb7|\xef\xbc\x8c|\xe3\x80\x81){1,3}"
+_NUMERAL = utf8_class("".join(NUMERALS))
 
-_IPV4 = re.compile(r"(?<![\w.\-])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)", re.ASCII)
-_IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{3,39}(?:\.\d{1,3}){0,3}(?![\w:])", re.ASCII)
-_VERSION_BEFORE = re.compile(r"(?i)(?:version|release|build|firmware|\bv|版本)[号號]?\s?[:：]?\s?$")
 
-# Digit groups with single separators; the check decides what they are.
-_CARD = re.compile(
-    r"(?<![\w.+\-])(?:(?P<groups>\d{4}([ \-])\d{4}\2\d{4}\2\d{4})(?:\2\d{1,3})?(?!\d)|"
-    r"\d(?:[ \-]?\d){11,18}(?![ \-]?\d|\w))",
-    re.ASCII,
-)
-_CN_ID = re.compile(
-    r"(?<![0-9A-Za-z])(?:\d{17}[\dXx]|\d{6}[ \-]\d{8}[ \-]\d{3}[\dXx]|\d{6}[ \-]\d{4}[ \-]\d{4}[ \-]\d{3}[\dXx]|\d{15})"
-    r"(?![0-9A-Za-z])",
-    re.ASCII,
-)
-_CN_ID_BEFORE = re.compile(
-    r"(?i)(?:身份证|身分證|身份證|居民证|证件|證件|社保|社会保障|id\s?(?:card|number|no)|identity\s(?:card|number))"
-    r"[^0-9\n]{0,12}$"
-)
-_SSN = re.compile(r"(?<![\w.+\-])(\d{3})([ \-]?)(\d{2})\2(\d{4})(?![\w\-])", re.ASCII)
-_SSN_BEFORE = re.compile(r"(?i)(?:\bssn|social security|社会安全号|社会安全号码)[^0-9\n]{0,16}$")
-_CARD_BEFORE = re.compile(r"(?i)(?:\bcard|银行卡|信用卡|卡号|行卡|銀行卡|卡號|账号|賬號)[^0-9\n]{0,12}$")
-_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Za-z0-9]){11,30}", re.ASCII)
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """An anchor, the labels that what stands around it may have, and who judges it."""
+
+    labels: frozenset[str]
+    anchor: str
+    judge: Judge
+    # Kinds of one family do not look into what another of them has found: the host of an address is no URL.
+    family: str = ""
+
+
+def _kinds(labels: frozenset[str]) -> list[Kind]:
+    """The kinds that give one of ``labels``."""
+    numbers = NumberFinder(labels, others=_other_number_kinds(labels))
+    respelled = RespelledFinder(numbers)
+
+    def kind(names: str, anchor: str, judge: Judge, family: str = "") -> Kind:
+        return Kind(frozenset(names.split()), anchor, judge, family)
+
+    numeral = rf"(?:{_NUMERAL}|[0-9])"
+    every = [
+        Kind(_NUMBER_LABELS, rf"(?:^|[^0-9])[0-9](?:{_BETWEEN}[0-9]){{6}}", respelled.find_run),
+        Kind(_NUMBER_LABELS, rf"(?:^|[^0-9])[0-9](?:{_SPACED}[0-9]){{6}}", respelled.find_spread),
+        Kind(_NUMBER_LABELS, rf"{_NUMERAL}(?:[ -]?{numeral}){{6}}", respelled.find_numerals),
+        kind("EMAIL_ADDRESS USERNAME", r"@[a-z0-9\[\x80-\xff]", mail.find_mail, "net"),
+        kind(
+            "EMAIL_ADDRESS",
+            r"[ \[({<_#-]dot[ \])}>_#-]|[\[({<] ?(?:at|@) ?[\])}>]|\xe8\x89\xbe\xe7\x89\xb9|@ [a-z0-9]"
+            r"|\xef\xbc\x88(?:at|@)\xef\xbc\x89| at [a-z0-9-]+\.[a-z]|[a-z0-9](?:\xe7\x82\xb9|\xe9\xbb\x9e)[a-z]",
+            mail.find_hidden_mail,
+        ),
+        kind("URL SECRET", r"://[^ ]", internet.find_url, "net"),
+        kind("URL", r"[a-z0-9]\.[a-z]{2}", internet.find_bare_url, "net"),
+        kind("IP_ADDRESS", r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]", internet.find_ipv4),
+        kind("IP_ADDRESS", r":[0-9a-f]{0,4}:", internet.find_ipv6),
+        kind(
+            "MAC_ADDRESS",
+            r"[0-9a-f]{2}[:-][0-9a-f]{2}[:-][0-9a-f]{2}[:-][0-9a-f]{2}[:-][0-9a-f]{2}"
+            r"|[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}",
+            internet.find_mac,
+        ),
+        kind("IBAN_CODE", r"[a-z]{2}[0-9]{2}[ -]?[a-z0-9]{4}[ -]?[a-z0-9]{3}", documents.find_iban),
+        kind("UK_NINO", r"[a-z]{2}[ -]?[0-9]{2}[ -]?[0-9]{2}[ -]?[0-9]{2}[ -]?[a-d]", documents.find_nino),
+        kind(
+            "CN_LICENSE_PLATE",
+            rf"{utf8_class(documents.PROVINCES)}[a-z](?:[. -]|\xc2\xb7|\xe2\x80[\xa2\xa7]|\xe3\x83\xbb)?[0-9a-z]{{4}}",
+            documents.find_plate,
+        ),
+        kind(
+            "CASE_NUMBER",
+            r"(?:nos?|numbers?|case|docket|application|file)[ .:#]{1,4}[0-9a-z:-]{1,6}[0-9/:-][0-9]",
+            documents.find_case,
+        ),
+        kind(
+            "CASE_NUMBER",
+            rf"(?:\(|\[|{utf8_words(('（', '〔', '【'))})[0-9]{{4}}(?:\)|\]|{utf8_words(('）', '〕', '】'))})",
+            documents.find_cn_case,
+        ),
+        kind(
+            "USERNAME",
+            rf"(?:qq|wechat|weixin|wx|vx|user ?-?name|user ?id|login|screen ?name|handle|telegram|twitter|instagram|skype|"
+            rf"discord|snapchat|line ?id|kakao|{utf8_words(('微信', '微訊', '用户名', '用戶名', '账户名', '昵称', '登录名', '微博', '抖音'))})"
+            rf"(?:[ :=#@\"']|\xe5|\xe6|\xe7|\xe8|\xef|id|[0-9a-z])",
+            documents.find_account,
+        ),
+        kind("SECRET CRYPTO", r"(?:^|[^a-z0-9_-])[a-z0-9][a-z0-9_-]{19}", secrets.find_token),
+        kind("SECRET", r"-----BEGIN [^-\n]*PRIVATE KEY", secrets.find_private_key),
+        kind(
+            "SECRET",
+            r"(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|key|credentials?|pin(?:[ _-]?code)?|cvv2?|cvc|otp)"
+            r"(?:[ _-]?(?:key|id|code|hash|token|value))?[\"'`\]]{0,2} {0,3}(?:[:=]|is |was |\xef\xbc\x9a|\xe6\x98\xaf)"
+            rf"|{utf8_words(('密码', '密碼', '口令', '密钥', '密鑰', '金鑰', '令牌', '验证码', '驗證碼'))}",
+            secrets.find_named_secret,
+        ),
+    ]
+    return [kind for kind in every if kind.labels & labels]
+
+
+def _other_number_kinds(labels: frozenset[str]) -> list[tuple[int, int, Finder]]:
+    kinds: list[tuple[frozenset[str], tuple[int, int, Finder]]] = [
+        (frozenset({"PHONE_NUMBER"}), (7, 400, find_phones)),
+        (frozenset({"US_PASSPORT", "CN_PASSPORT"}), (7, 9, documents.find_passports)),
+        (frozenset({"US_DRIVER_LICENSE", "ID_NUMBER"}), (5, 20, documents.find_named_ids)),
+        (frozenset({"MEDICAL_LICENSE"}), (7, 7, documents.find_medical_licenses)),
+    ]
+    return [entry for names, entry in kinds if names & labels]
+
+
+_LOOKALIKE_KIND = 1_000
+# Characters around an anchor that a judge looks at, and the judges that may look further.
+_REACH = 512
+_LONG: frozenset[Judge] = frozenset({secrets.find_token, secrets.find_private_key, internet.find_url})
+_NOTHING = Look((), ())
+_ALL_LABELS = _NUMBER_LABELS | frozenset({
+    "EMAIL_ADDRESS", "USERNAME", "URL", "SECRET", "IP_ADDRESS", "MAC_ADDRESS", "IBAN_CODE", "UK_NINO",
+    "CN_LICENSE_PLATE", "CASE_NUMBER", "CRYPTO",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is done for a set of labels. The lists go by the number of a kind."""
+
+    scanner: Scanner
+    judges: list[Judge]
+    families: list[int]
+    unbounded: list[bool]
+
+
+@lru_cache(maxsize=16)
+def _compiled(labels: frozenset[str]) -> _Plan:
+    """The plan of a set of labels; compiling takes tenths of a second and is done once a process."""
+    kinds = _kinds(labels)
+    names = [kind.family or str(number) for number, kind in enumerate(kinds)]
+    anchors = {number: kind.anchor for number, kind in enumerate(kinds)}
+    return _Plan(
+        scanner=Scanner({**anchors, _LOOKALIKE_KIND: LOOKALIKE}),
+        judges=[kind.judge for kind in kinds],
+        families=[names.index(name) for name in names],
+        unbounded=[kind.judge in _LONG for kind in kinds],
+    )
 
 
 class PatternDetector:
-    """Mail, URL, card, IBAN, IP, CN resident id and US social security number."""
+    """Everything with a shape: addresses of the net, cards, accounts, papers, telephones, plates, keys."""
 
-    name = _NAME
-    labels = frozenset({"EMAIL_ADDRESS", "URL", "CREDIT_CARD", "IBAN_CODE", "IP_ADDRESS", "CN_ID_CARD", "US_SSN"})
+    name = "patterns"
+    labels: frozenset[str] = _ALL_LABELS
+    reach = _REACH
 
-    def detect(self, text: str, lang: str) -> Iterator[Span]:  # noqa: ARG002 - shapes are the same everywhere
+    def __init__(self, labels: Collection[str] | None = None) -> None:
+        """Only kinds that give one of ``labels`` are looked for; None: all."""
+        if labels is not None:
+            self.labels = _ALL_LABELS & frozenset(labels)
+        self._plan = _compiled(self.labels) if self.labels else None
+
+    def detect(self, text: str, lang: str) -> Sequence[Span]:
         """Spans of all these labels."""
-        if "@" in text:
-            yield from find_mail(text)
-        if "." in text:
-            yield from find_urls(text)
-        if "::" in text or text.count(":") >= 7:
-            yield from find_ipv6(text)
-        if _has_digit_run(text):
-            yield from find_ipv4(text)
-            yield from find_cards(text)
-            yield from find_cn_ids(text)
-            yield from find_ssns(text)
-            yield from find_ibans(text)
+        return self.look(text, lang).spans
 
+    def look(self, text: str, lang: str) -> Look:  # noqa: ARG002 - shapes are the same everywhere
+        """Spans of all these labels, and the anchors that came to nothing."""
+        plan = self._plan
+        if plan is None:
+            return _NOTHING
+        hits = plan.scanner.scan(text)
+        if not hits:
+            return _NOTHING
+        if not text.isascii() and any(kind == _LOOKALIKE_KIND for _, kind in hits):
+            text = fold(text)
+            # Folding concerns the whole text, so what a replaced look-alike changes may be anywhere.
+            return Look(self._judge(plan, text, plan.scanner.scan(text)).spans, None)
+        return self._judge(plan, text, hits)
 
-_DIGITS = re.compile(r"\d{2}|\d[.\- ]\d", re.ASCII)
-
-
-def _has_digit_run(text: str) -> bool:
-    return _DIGITS.search(text) is not None
-
-
-def _before(pattern: re.Pattern[str], text: str, start: int, width: int = 40) -> bool:
-    """Whether a context word ends right before ``start``."""
-    return pattern.search(text[max(0, start - width) : start]) is not None
-
-
-def find_mail(text: str) -> Iterator[Span]:
-    """Mail addresses; a local part of up to four Chinese characters counts where no Latin one stands."""
-    at = text.find("@")
-    while at != -1:
-        window = text[max(0, at - 64) : at]
-        local = _MAIL_LOCAL.search(window) or _MAIL_LOCAL_CJK.search(window)
-        domain = _MAIL_DOMAIN.match(text, at + 1)
-        if local and domain:
-            yield Span(at - len(local.group()), domain.end(), "EMAIL_ADDRESS", 1.0, _NAME)
-        at = text.find("@", at + 1)
-
-
-def find_urls(text: str) -> Iterator[Span]:
-    """Addresses with a scheme, and bare host names under common top-level domains."""
-    if "://" in text:
-        for match in _URL_SCHEME.finditer(text):
-            yield from _trimmed_url(match, 0.95)
-    for match in _URL_BARE.finditer(text):
-        yield from _trimmed_url(match, 0.7)
-
-
-def _trimmed_url(match: re.Match[str], score: float) -> Iterator[Span]:
-    length = len(match.group().rstrip(_TRAILING))
-    if "." in match.group()[:length] or "://" in match.group()[:length]:
-        yield Span(match.start(), match.start() + length, "URL", score, _NAME)
-
-
-def find_ipv4(text: str) -> Iterator[Span]:
-    """Dotted quads below 256; after the word version they are none."""
-    for match in _IPV4.finditer(text):
-        if all(int(octet) < 256 for octet in match.group().split(".")):
-            score = 0.3 if _before(_VERSION_BEFORE, text, match.start(), 16) else 0.9
-            yield Span(match.start(), match.end(), "IP_ADDRESS", score, _NAME)
-
-
-def find_ipv6(text: str) -> Iterator[Span]:
-    """Whatever the standard library parses, with at least two colons and a digit."""
-    for match in _IPV6.finditer(text):
-        value = match.group()
-        if value.count(":") < 2 or not any(character.isdigit() for character in value):
-            continue
-        try:
-            ipaddress.IPv6Address(value)
-        except ValueError:
-            continue
-        yield Span(match.start(), match.end(), "IP_ADDRESS", 0.95, _NAME)
-
-
-def find_cards(text: str) -> Iterator[Span]:
-    """Card numbers: issuer range and Luhn, or a word for card before a number in an issuer range."""
-    for match in _CARD.finditer(text):
-        ends = [match.end(), match.end("groups")] if match["groups"] else [match.end()]
-        numbers = {end: re.sub(r"[ \-]", "", text[match.start() : end]) for end in ends}
-        fitting = {end: digits for end, digits in numbers.items() if is_card_prefix(digits)}
-        proven = [end for end, digits in fitting.items() if passes_luhn(digits)]
-        named = _before(_CARD_BEFORE, text, match.start())
-        if proven:
-            yield Span(match.start(), proven[0], "CREDIT_CARD", 1.0 if named else 0.9, _NAME)
-        elif fitting and named:
-            yield Span(match.start(), min(fitting), "CREDIT_CARD", 0.6, _NAME)
-
-
-def find_cn_ids(text: str) -> Iterator[Span]:
-    """Resident identity numbers: checksum, or a plausible one behind a word for it (typing errors leak too)."""
-    for match in _CN_ID.finditer(text):
-        number = re.sub(r"[ \-]", "", match.group())
-        if not is_cn_id_shape(number):
-            continue
-        named = _before(_CN_ID_BEFORE, text, match.start())
-        if len(number) == 18 and passes_cn_id(number):
-            yield Span(match.start(), match.end(), "CN_ID_CARD", 1.0, _NAME)
-        elif named:
-            yield Span(match.start(), match.end(), "CN_ID_CARD", 0.75, _NAME)
-
-
-def find_ssns(text: str) -> Iterator[Span]:
-    """Issued ranges written with dashes, or in any form behind the words for it."""
-    for match in _SSN.finditer(text):
-        if not is_ssn_range(match[1] + match[3] + match[4]):
-            continue
-        if _before(_SSN_BEFORE, text, match.start()):
-            yield Span(match.start(), match.end(), "US_SSN", 0.95, _NAME)
-        elif match[2] == "-":
-            yield Span(match.start(), match.end(), "US_SSN", 0.8, _NAME)
-
-
-def find_ibans(text: str) -> Iterator[Span]:
-    """Account numbers whose country, length and remainder agree; words after the number are cut off."""
-    for match in _IBAN.finditer(text):
-        length = IBAN_LENGTHS.get(match.group()[:2])
-        end = _end_of(text, match.start(), length) if length else None
-        if end is None or (end < len(text) and text[end].isascii() and text[end].isalnum()):
-            continue
-        if passes_iban(text[match.start() : end].replace(" ", "").upper()):
-            yield Span(match.start(), end, "IBAN_CODE", 1.0, _NAME)
-
-
-def _end_of(text: str, start: int, characters: int) -> int | None:
-    """The offset after ``characters`` letters or digits from ``start``, spaces not counted."""
-    for offset in range(start, len(text)):
-        if text[offset] != " ":
-            characters -= 1
-            if characters == 0:
-                return offset + 1
-    return None
+    def _judge(self, plan: _Plan, text: str, hits: list[tuple[int, int]]) -> Look:
+        found: list[Span] = []
+        doubts: list[tuple[int, int]] = []
+        bounded = True
+        answered = [0] * len(plan.judges)
+        for offset, kind in hits:
+            if kind == _LOOKALIKE_KIND or offset < answered[plan.families[kind]]:
+                continue
+            before = len(found)
+            until = answered[plan.families[kind]] = plan.judges[kind](text, offset, found)
+            # Judged and not covered by what was found: here a neighbour's removal may matter.
+            if len(found) == before or found[before].start > offset + 1:
+                doubts.append((offset, until))
+                bounded = bounded and not plan.unbounded[kind]
+            elif found[-1].end < until:
+                doubts.append((offset, until))
+        wanted = [span for span in found if span.label in self.labels]
+        if len(wanted) < len(found):
+            doubts += [(span.start, span.end) for span in found if span.label not in self.labels]
+        return Look(wanted, doubts if bounded else None)

@@ -201,7 +201,7 @@ FIXTURES = {
     "email": ("EMAIL_ADDRESS", 2), "en_credit_card": ("CREDIT_CARD", 0), "en_phone": ("PHONE_NUMBER", 1),
     "en_ssn": ("US_SSN", 0),
     "iban": ("IBAN_CODE", 0), "shared_ip": ("IP_ADDRESS", 0), "zh_id_number": ("CN_ID_CARD", 1),
-    "zh_person": ("PERSON", 0), "zh_phone": ("PHONE_NUMBER", 1), "zh_bank_card": ("CREDIT_CARD", 0),
+    "zh_person": ("PERSON", 0), "zh_phone": ("PHONE_NUMBER", 1),
 }  # fmt: skip
 
 

@@ -1,0 +1,131 @@
+"""``touchstone bench``: ours and a peer on the same work in one run."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from components.core.errors import ConfigError
+from flows.cli import options, render
+from flows.cli.session import result_on_stdout, screen, to_json_line
+
+if TYPE_CHECKING:
+    from components.scrubbing.benchmark import BenchReport
+
+_SEED = 7
+_PEER_SHARE = 50
+_LOGGERS_OF_THE_PEER = ("presidio-analyzer", "tldextract")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the verb."""
+    app.command(epilog="Example: touchstone bench scrub --documents 10000 --json")(bench)
+
+
+def bench(
+    name: Annotated[str, typer.Argument(help="What to compare: scrub.", metavar="NAME")],
+    documents: Annotated[int, typer.Option("--documents", min=100, help="Documents of about 900 characters.")] = 5_000,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Turns of each side; the median counts.")] = 5,
+    json: options.Json = False,
+) -> None:
+    """Compare with a peer: speed as a ratio of one run, and quality on the same documents."""
+    if name not in _BENCHES:
+        raise ConfigError(f"bench {name}: unknown; known: {', '.join(sorted(_BENCHES))}")
+    with result_on_stdout(json) as results:
+        results.append(_BENCHES[name](documents, rounds))
+    if not json:
+        _show(results[0])
+
+
+def _bench_scrub(documents: int, rounds: int) -> dict[str, Any]:
+    from components.scrubbing import LABELS
+    from components.scrubbing.benchmark import STRUCTURED_LABELS, compare, make_documents, speed_of
+    from components.scrubbing.benchmark.contenders import our_detection, presidio_detection
+
+    _quieten_the_peer()
+    work = make_documents(documents, seed=_SEED)
+    ours, peer = our_detection(STRUCTURED_LABELS), presidio_detection(STRUCTURED_LABELS)
+    report = compare(ours, peer, work, rounds=rounds, peer_share=min(_PEER_SHARE, documents))
+    everything = speed_of(our_detection(LABELS), [document.text for document in work[: documents // 5]], rounds=rounds)
+    files = [_file_to_file([document.text for document in work]) for _ in range(min(rounds, 3))]
+    best = sorted(files)[len(files) // 2]
+    return {
+        "bench": "scrub",
+        "ours": {"name": ours.name, "version": ours.version, **report.ours.model_dump(),
+                 "quality": report.ours_quality.model_dump(), "file_to_file_documents_per_second": best},
+        "peer": {"name": peer.name, "version": peer.version, **report.peer.model_dump(),
+                 "quality": report.peer_quality.model_dump()},
+        "ratio": report.ratio,
+        "file_to_file_ratio": best / report.peer.documents_per_second,
+        "everything_on": everything.model_dump(),
+        "everything_on_ratio": everything.documents_per_second / report.peer.documents_per_second,
+        "unit": "documents/s",
+        "work": _work(report),
+    }  # fmt: skip
+
+
+def _work(report: BenchReport) -> dict[str, Any]:
+    from components.scrubbing.benchmark import STRUCTURED_LABELS
+
+    return {
+        "documents": report.documents,
+        "peer_documents": report.peer_documents,
+        "mean_characters": report.characters / report.documents,
+        "labels": list(STRUCTURED_LABELS),
+        "threads": 1,
+        "clock": "processor time",
+    }
+
+
+def _file_to_file(texts: list[str]) -> float:
+    """Documents a second of ``touchstone scrub`` from one JSONL file to another, its process included but its start."""
+    from components.scrubbing.benchmark import STRUCTURED_LABELS
+    from flows.cli.scrubbing import ScrubJob, run_scrub_job
+
+    with tempfile.TemporaryDirectory() as folder:
+        source, output = Path(folder, "in.jsonl"), Path(folder, "out.jsonl")
+        with source.open("w", encoding="utf-8") as handle:
+            handle.writelines(to_json_line({"id": str(number), "text": text}) for number, text in enumerate(texts))
+        job = ScrubJob.checked(
+            lang="en", policy="redact", labels=",".join(STRUCTURED_LABELS), min_score=0.5, keys=Path(folder)
+        )
+        start = time.process_time()
+        run_scrub_job(str(source), output, None, job, workers=1, columns={})
+        return len(texts) / (time.process_time() - start)
+
+
+def _quieten_the_peer() -> None:
+    import logging
+
+    os.environ.setdefault("TLDEXTRACT_CACHE", os.devnull)
+    for logger in _LOGGERS_OF_THE_PEER:
+        logging.getLogger(logger).setLevel(logging.ERROR)
+
+
+def _show(result: dict[str, Any]) -> None:
+    rows = []
+    for side in ("ours", "peer"):
+        found = result[side]
+        rows.append(
+            [f"{found['name']} {found['version']}", f"{found['documents_per_second']:,.0f}",
+             f"{found['quality']['recall']:.3f}", f"{found['quality']['precision']:.3f}"]
+        )  # fmt: skip
+    work = result["work"]
+    title = f"{work['documents']} documents of {work['mean_characters']:.0f} characters, one thread"
+    screen().print(render.plain_table(["", "documents/s", "recall", "precision"], rows, title=title))
+    screen().print(
+        f"detection {result['ratio']:.0f} times the peer; file to file "
+        f"{result['ours']['file_to_file_documents_per_second']:,.0f} documents/s, "
+        f"{result['file_to_file_ratio']:.0f} times the peer's detection; every label "
+        f"{result['everything_on']['documents_per_second']:,.0f} documents/s, "
+        f"{result['everything_on_ratio']:.0f} times the peer with seven",
+        markup=False,
+    )
+
+
+_BENCHES = {"scrub": _bench_scrub}
