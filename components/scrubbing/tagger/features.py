@@ -1,0 +1,119 @@
+"""What the network sees of a token: rows of one hashed embedding table, summed.
+
+A *type* is a distinct spelling. The rows of a type depend on nothing around it and are therefore summed once and
+kept; per token come the gap before it, the pair it makes with its left neighbour and, for ideographs, the lexicon
+words that begin and end there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.scrubbing.tagger.hashing import Hashes, hash_word, mix
+from components.scrubbing.tagger.tokens import DIGITS, IDEOGRAPH, LETTERS, Tokens
+
+Rows = NDArray[np.int32]
+
+# Rows of the table: [0] nothing, then a few direct ones, then the hashed rest.
+NO_ROW = 0
+GAP_ROW = 1  # 3 rows
+WORD_START_ROW = 16  # lexicon words that begin here, by length and class
+WORD_END_ROW = 64
+HASHED_ROW = 128
+MAX_TYPE_ROWS = 14
+CONTEXT_ROWS = 8
+LEXICON_CLASSES = 16
+_LEXICON_LENGTHS = (2, 3, 4)
+_MAX_AFFIX = 4
+_MAX_WORD = 24
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Hashes of known words, sorted, and a byte about each (classes for ideographs, flags for the rest)."""
+
+    hashes: Hashes
+    values: NDArray[np.uint8]
+
+    def look_up(self, wanted: Hashes) -> NDArray[np.uint8]:
+        """The byte of each wanted hash, 0 where it is unknown."""
+        if not len(self.hashes):
+            return np.zeros(len(wanted), dtype=np.uint8)
+        at = np.minimum(np.searchsorted(self.hashes, wanted), len(self.hashes) - 1)
+        return np.where(self.hashes[at] == wanted, self.values[at], 0).astype(np.uint8)
+
+
+def shape_of(word: str) -> str:
+    """The pattern of letters: ``X`` large, ``x`` small, ``d`` digit; at most two of the same in a row."""
+    kinds = ["d" if char.isdigit() else "X" if char.isupper() else "x" if char.isalpha() else char for char in word]
+    return "".join(kind for index, kind in enumerate(kinds) if kinds[index - 2 : index] != [kind, kind] or index < 2)
+
+
+def type_features(word: str, flags: int) -> list[str]:
+    """Names of the features of one spelling that is no ideograph. ``flags`` is its byte in the lexicon.
+
+    The first two say which word it is; training drops them at random, so that the others must speak for words
+    never seen.
+    """
+    word = word[:_MAX_WORD]
+    small = word.casefold()
+    if word.isdecimal():
+        number = int(word) if len(word) <= 4 else 0
+        year = "y" if len(word) == 4 and 1800 <= number <= 2099 else ""
+        range_ = "m" if 1 <= number <= 12 else "d" if number <= 31 else "a" if number <= 120 else ""
+        return [f"w={small}" if len(word) <= 2 else "w=#", f"n={len(word)}", f"n={len(word)}{year}", f"r={range_}"]
+    features = [f"w={small}", f"W={word}", f"s={shape_of(word)}", f"l={min(len(word), 10)}"]
+    features += [f"p={small[:size]}" for size in (2, 3)] if len(word) > 2 else []
+    features += [f"e={small[-size:]}" for size in range(2, _MAX_AFFIX + 1) if len(small) > size]
+    large = "X" if word[0].isupper() else "x"
+    features.append(f"g={large}{flags & 0x0F}")
+    features.append(f"c={large}{flags >> 4}")
+    features.append(f"cs={shape_of(word)}{flags >> 4}")
+    return features
+
+
+def rows_of(features: Sequence[str], table_size: int) -> list[int]:
+    """The table row of each feature."""
+    return [HASHED_ROW + hash_word(feature) % (table_size - HASHED_ROW) for feature in features]
+
+
+def context_rows(
+    tokens: Tokens, identities_T: Hashes, lexicon: Lexicon, table_size: int, at_N: NDArray[np.int64]
+) -> Rows:
+    """Rows that depend on neighbours, (N, CONTEXT_ROWS), for the tokens at the positions ``at_N``."""
+    rows_NC = np.zeros((len(at_N), CONTEXT_ROWS), dtype=np.int32)
+    rows_NC[:, 0] = GAP_ROW + tokens.gaps_T[at_N]
+    left_N = np.maximum(at_N - 1, 0)
+    pair_N = mix(identities_T[left_N], identities_T[at_N])
+    rows_NC[:, 1] = HASHED_ROW + (pair_N % np.uint32(table_size - HASHED_ROW)).astype(np.int32)
+    ideographs_N = np.flatnonzero(tokens.classes_T[at_N] == IDEOGRAPH)
+    if len(ideographs_N):
+        _add_words(rows_NC, ideographs_N, tokens, identities_T, lexicon, at_N[ideographs_N])
+    return rows_NC
+
+
+def _add_words(
+    rows_NC: Rows,
+    into: NDArray[np.int64],
+    tokens: Tokens,
+    identities_T: Hashes,
+    lexicon: Lexicon,
+    at_M: NDArray[np.int64],
+) -> None:
+    """Lexicon words of 2 to 4 ideographs that begin (columns 2-4) and end (5-7) at each position."""
+    last = len(tokens) - 1
+    for column, length in enumerate(_LEXICON_LENGTHS):
+        row = (length - 2) * LEXICON_CLASSES
+        for first_M, base, offset in ((at_M, WORD_START_ROW, 2), (at_M - length + 1, WORD_END_ROW, 5)):
+            characters = [identities_T[np.clip(first_M + index, 0, last)] for index in range(length)]
+            found_M = lexicon.look_up(mix(*characters))
+            rows_NC[into, offset + column] = np.where(found_M, base + row + found_M % LEXICON_CLASSES, NO_ROW)
+
+
+def kind_name(kind: int) -> str:
+    """For the features of single characters."""
+    return {LETTERS: "letters", DIGITS: "digits", IDEOGRAPH: "ideograph"}.get(kind, "other")
