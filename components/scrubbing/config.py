@@ -7,6 +7,7 @@ from typing import Literal, Self, get_args
 from pydantic import Field, field_validator, model_validator
 
 from components.core.config import StageConfig
+from components.scrubbing.detectors.settings import DEFAULT_DETECTORS, DetectorSettings
 
 Language = Literal["en", "zh"]
 Label = Literal[
@@ -19,6 +20,16 @@ Label = Literal[
     "URL",
     "CN_ID_CARD",
     "US_SSN",
+    "LOCATION",
+    "STREET_ADDRESS",
+    "ORGANIZATION",
+    "DATE_TIME",
+    "AGE",
+    "NRP",
+    "USERNAME",
+    "TITLE",
+    "ZIP_CODE",
+    "CASE_NUMBER",
 ]
 Policy = Literal["redact", "mask", "pseudonymize", "hash"]
 
@@ -42,6 +53,12 @@ class ScrubbingConfig(StageConfig):
     )
     deny: dict[Label, tuple[str, ...]] = Field(
         default_factory=dict, description="Values that are always replaced, a list a label, compared without case."
+    )
+
+    detectors: tuple[DetectorSettings, ...] = Field(
+        default=DEFAULT_DETECTORS,
+        description="What finds names, places and the like, beside the patterns: tagger, rules, presidio, spacy, "
+        "transformers; each is kind and its own settings. Empty: patterns only.",
     )
 
     @field_validator("policy")

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Sequence
 
 from components.scrubbing.config import ScrubbingConfig
 from components.scrubbing.detectors import Detector
-from components.scrubbing.detectors.names import NameDetector
 from components.scrubbing.detectors.patterns import PatternDetector
 from components.scrubbing.detectors.phones import PhoneDetector
+from components.scrubbing.detectors.settings import make_detectors
 from components.scrubbing.policy import PLACEHOLDER
 from components.scrubbing.spans import Span, resolve_spans
 
@@ -68,7 +68,8 @@ class Engine:
         self._config = config
         self._labels = frozenset(config.labels)
         self._allow = frozenset(value.casefold() for value in config.allow)
-        built_in: list[Detector] = [PatternDetector(), PhoneDetector(), NameDetector(config.languages)]
+        built_in: list[Detector] = [PatternDetector(), PhoneDetector()]
+        built_in += make_detectors(config.detectors, config.languages)
         if config.deny:
             built_in.append(DenyDetector(config))
         self._detectors = [detector for detector in (*built_in, *detectors) if detector.labels & self._labels]

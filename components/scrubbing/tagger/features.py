@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.scrubbing.tagger.hashing import Hashes, hash_word, mix
-from components.scrubbing.tagger.tokens import DIGITS, IDEOGRAPH, LETTERS, Tokens
+from components.scrubbing.tagger.tokens import IDEOGRAPH, Tokens
 
 Rows = NDArray[np.int32]
 
@@ -30,6 +30,7 @@ LEXICON_CLASSES = 16
 _LEXICON_LENGTHS = (2, 3, 4)
 _MAX_AFFIX = 4
 _MAX_WORD = 24
+_MAX_PROBES = 64
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,44 @@ class Lexicon:
             return np.zeros(len(wanted), dtype=np.uint8)
         at = np.minimum(np.searchsorted(self.hashes, wanted), len(self.hashes) - 1)
         return np.where(self.hashes[at] == wanted, self.values[at], 0).astype(np.uint8)
+
+
+class HashedLexicon:
+    """The same answers as ``Lexicon`` from an open-addressed table: a gather or two instead of a binary search."""
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        """Hashes are unique; the table is at most half full."""
+        bits = max(8, int(2 * len(lexicon.hashes)).bit_length())
+        self._shift = np.uint32(32 - bits)
+        self._keys = np.zeros((1 << bits) + _MAX_PROBES, dtype=np.uint32)
+        self._values = np.zeros(len(self._keys), dtype=np.uint8)
+        left = np.flatnonzero(lexicon.values)
+        for probe in range(_MAX_PROBES):
+            slots = (lexicon.hashes[left] >> self._shift).astype(np.int64) + probe
+            free = self._values[slots] == 0
+            # Where several want one slot the last one written has it.
+            self._keys[slots[free]] = lexicon.hashes[left[free]]
+            self._values[slots[free]] = lexicon.values[left[free]]
+            self._probes = probe + 1
+            left = left[(self._keys[slots] != lexicon.hashes[left]) | (self._values[slots] != lexicon.values[left])]
+            if not len(left):
+                break
+        else:
+            raise ValueError("the lexicon's hashes are too uneven for its table")
+
+    def look_up(self, wanted: Hashes) -> NDArray[np.uint8]:
+        """The byte of each wanted hash, 0 where it is unknown."""
+        slots = (wanted >> self._shift).astype(np.int64)
+        found = np.where(self._keys[slots] == wanted, self._values[slots], 0).astype(np.uint8)
+        left = np.flatnonzero((found == 0) & (self._values[slots] != 0))
+        for probe in range(1, self._probes):
+            if not len(left):
+                break
+            at = slots[left] + probe
+            hit = self._keys[at] == wanted[left]
+            found[left[hit]] = self._values[at[hit]]
+            left = left[~hit & (self._values[at] != 0)]
+        return found
 
 
 def shape_of(word: str) -> str:
@@ -82,7 +121,7 @@ def rows_of(features: Sequence[str], table_size: int) -> list[int]:
 
 
 def context_rows(
-    tokens: Tokens, identities_T: Hashes, lexicon: Lexicon, table_size: int, at_N: NDArray[np.int64]
+    tokens: Tokens, identities_T: Hashes, lexicon: Lexicon | HashedLexicon, table_size: int, at_N: NDArray[np.int64]
 ) -> Rows:
     """Rows that depend on neighbours, (N, CONTEXT_ROWS), for the tokens at the positions ``at_N``."""
     rows_NC = np.zeros((len(at_N), CONTEXT_ROWS), dtype=np.int32)
@@ -101,7 +140,7 @@ def _add_words(
     into: NDArray[np.int64],
     tokens: Tokens,
     identities_T: Hashes,
-    lexicon: Lexicon,
+    lexicon: Lexicon | HashedLexicon,
     at_M: NDArray[np.int64],
 ) -> None:
     """Lexicon words of 2 to 4 ideographs that begin (columns 2-4) and end (5-7) at each position."""
@@ -112,8 +151,3 @@ def _add_words(
             characters = [identities_T[np.clip(first_M + index, 0, last)] for index in range(length)]
             found_M = lexicon.look_up(mix(*characters))
             rows_NC[into, offset + column] = np.where(found_M, base + row + found_M % LEXICON_CLASSES, NO_ROW)
-
-
-def kind_name(kind: int) -> str:
-    """For the features of single characters."""
-    return {LETTERS: "letters", DIGITS: "digits", IDEOGRAPH: "ideograph"}.get(kind, "other")

@@ -40,12 +40,6 @@ def activate(sums: Floats, factors: Floats) -> Floats:
     return scaled
 
 
-def windows(values_ND: Floats, positions_M: NDArray[np.int64]) -> Floats:
-    """Rows ``positions_M`` beside their neighbours, (M, 5 * D). All positions are at least SIDE from both ends."""
-    around = positions_M[:, None] + np.arange(-SIDE, SIDE + 1)
-    return np.asarray(values_ND[around].reshape(len(positions_M), -1))
-
-
 def quantise(weights: Floats, biases: Floats, *, in_step: float, out_step: float) -> Layer:
     """A float layer as whole numbers, each output with its own step.
 

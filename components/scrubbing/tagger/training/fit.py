@@ -5,7 +5,7 @@ Letters: ``T`` tokens, ``R`` rows a token, ``D`` embedding width, ``H`` hidden w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,22 +16,23 @@ from torch import nn
 from components.scrubbing.tagger.features import CONTEXT_ROWS, MAX_TYPE_ROWS, NO_ROW, Lexicon, context_rows
 from components.scrubbing.tagger.labels import OUTSIDE, TAG_COUNT, TAGGER_LABELS, begin_tag
 from components.scrubbing.tagger.network import EMBEDDING_LIMIT, HIDDEN_LIMIT, LEVELS, SIDE
-from components.scrubbing.tagger.tokens import LETTERS, DIGITS, PAD, tokenise
+from components.scrubbing.tagger.tokens import DIGITS, LETTERS, PAD, tokenise
 from components.scrubbing.tagger.training.documents import Document
 from components.scrubbing.tagger.types_table import TypeTable, padded
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Sizes and lengths of a training run."""
+    """Sizes and lengths of a training run; ``n_templates`` documents a language are made from templates."""
 
     seed: int = 20240229
     table_size: int = 32768
     embedding_width: int = 32
     hidden_width: int = 64
-    epochs: int = 6
+    epochs: int = 5
     batch_tokens: int = 3000
     learning_rate: float = 4e-3
+    n_templates: int = 9000
     word_dropout: float = 0.3
     pair_dropout: float = 0.3
 
@@ -149,7 +150,9 @@ def _batches(encoded: Encoded, batch_tokens: int, rng: np.random.Generator) -> l
     return batches
 
 
-def train(encoded: Encoded, config: TrainingConfig, *, log: object = None) -> Network:
+def train(
+    encoded: Encoded, config: TrainingConfig, *, log: Callable[[int, float], None] | None = None
+) -> Network:
     """Fit with Adam and a linear decay. One thread and one seed: the same weights every time."""
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
@@ -171,11 +174,11 @@ def train(encoded: Encoded, config: TrainingConfig, *, log: object = None) -> Ne
             weights_T = torch.from_numpy(encoded.weights_T[at_T])
             loss = (loss_T * weights_T).sum() / weights_T.sum()
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-            losses += float(loss)
+            losses += loss.item()
             step += 1
-        if callable(log):
+        if log:
             log(epoch, losses / per_epoch)
     return network
 

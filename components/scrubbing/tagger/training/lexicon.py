@@ -21,7 +21,8 @@ from components.scrubbing.tagger.training.values import DEMONYMS, LATIN_LOCALES,
 _FIRST, _LAST, _PLACE, _PEOPLE = 1, 2, 4, 8
 _WORD = re.compile(r"[^\W\d_]+")
 _HAN = re.compile("[\u4e00-\u9fff]{2,4}")
-_MIN_COUNT = 8
+_ENDS = frozenset(".!?:;\"'”’\n )")
+_MIN_COUNT = 6
 _MAX_CITIES = 12_000
 # Classes of words in ideographs; 0 is unknown.
 _PART_OF_SPEECH = {"nr": 1, "nrfg": 1, "nrt": 2, "ns": 3, "nt": 4, "nz": 5, "t": 6, "m": 7}
@@ -35,7 +36,8 @@ def count_cases(texts: Iterable[str]) -> dict[str, int]:
     for text in texts:
         for match in _WORD.finditer(text):
             word = match.group()
-            if text[max(0, match.start() - 2) : match.start()].strip(" ") in {"", ","} and match.start():
+            before = text[max(0, match.start() - 2) : match.start()]
+            if before[-1:] == " " and before[:1] not in _ENDS:
                 small = word.lower()
                 total[small] += 1
                 large[small] += word != small
