@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from components.scrubbing.tagger.decode import MIN_INSIDE, log_probabilities
+from components.scrubbing.tagger.decode import MIN_MARGIN
 from components.scrubbing.tagger.features import MAX_TYPE_ROWS, Lexicon
 from components.scrubbing.tagger.labels import OUTSIDE
 from components.scrubbing.tagger.model import GATE_COLUMNS, GATE_PAIRS, GATE_REACH, GATE_WIDTH
@@ -66,8 +66,8 @@ def _wanted(network: Network, encoded: Encoded) -> NDArray[np.bool_]:
         for start in range(0, len(encoded.types_T), _CHUNK):
             at = slice(start, start + _CHUNK)
             rows = np.concatenate([encoded.type_rows[encoded.types_T[at]], encoded.context_TC[at]], axis=1)
-            logs = log_probabilities(network(torch.from_numpy(rows.astype(np.int64))).numpy(), _OPENING_BIAS)
-            wanted.append(logs[:, OUTSIDE] < np.log1p(-4 * MIN_INSIDE))
+            scores = network(torch.from_numpy(rows.astype(np.int64))).numpy()
+            wanted.append(scores[:, 1:].max(axis=1) - scores[:, OUTSIDE] + _OPENING_BIAS > MIN_MARGIN / 4)
     return np.concatenate(wanted) & (encoded.weights_T > 0)
 
 
