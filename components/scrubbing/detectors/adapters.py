@@ -16,7 +16,8 @@ _HOLE = "\ufffc"
 
 # Names of entity types in common pipelines and checkpoints; a type that is one of our labels needs no entry.
 KNOWN_TYPES: dict[str, str] = {
-    "PER": "PERSON", "NAME": "PERSON", "PATIENT": "PERSON", "STAFF": "PERSON", "GIVENNAME": "PERSON", "SURNAME": "PERSON",
+    "PER": "PERSON", "NAME": "PERSON", "PATIENT": "PERSON", "STAFF": "PERSON", "GIVENNAME": "PERSON",
+    "SURNAME": "PERSON",
     "LOC": "LOCATION", "GPE": "LOCATION", "FAC": "LOCATION", "CITY": "LOCATION", "STREET": "STREET_ADDRESS",
     "ADDRESS": "STREET_ADDRESS", "ORG": "ORGANIZATION", "NORP": "NRP", "DATE": "DATE_TIME", "TIME": "DATE_TIME",
     "EMAIL": "EMAIL_ADDRESS", "PHONE": "PHONE_NUMBER", "TELEPHONENUM": "PHONE_NUMBER", "ID_NUM": "CASE_NUMBER",
@@ -83,7 +84,7 @@ class PresidioDetector(_Adapter):
             for text, lang in zip(texts, langs, strict=True)
         ]
 
-    def _load(self) -> Any:  # noqa: ANN401 - an optional library's class
+    def _load(self) -> Any:
         try:
             import spacy
             from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
@@ -102,9 +103,7 @@ class PresidioDetector(_Adapter):
         pipelines = {lang: _spacy_pipeline(spacy, lang, self._models[lang]) for lang in languages}
         registry = RecognizerRegistry(supported_languages=languages)
         registry.load_predefined_recognizers(languages=languages, nlp_engine=LoadedPipelines(pipelines))
-        return AnalyzerEngine(
-            nlp_engine=LoadedPipelines(pipelines), registry=registry, supported_languages=languages
-        )
+        return AnalyzerEngine(nlp_engine=LoadedPipelines(pipelines), registry=registry, supported_languages=languages)
 
 
 class SpacyDetector(_Adapter):
@@ -198,7 +197,7 @@ class TransformersDetector(_Adapter):
         return loaded
 
 
-def _spacy_pipeline(spacy: Any, lang: str, model: str) -> Any:  # noqa: ANN401 - an optional library's module
+def _spacy_pipeline(spacy: Any, lang: str, model: str) -> Any:
     """A pipeline by name or folder; ``blank`` is spaCy's own for the language, without entities."""
     if model == "blank":
         return spacy.blank(lang)

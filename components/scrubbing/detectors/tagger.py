@@ -86,4 +86,4 @@ def _belongs(text: str, start: int, end: int) -> bool:
     last = text[end - 1]
     if last not in _KEPT_AT_END:
         return False
-    return "(" in text[start:end] if last == ")" else end - start <= 5 and text[end - 2].isalpha()  # noqa: PLR2004
+    return "(" in text[start:end] if last == ")" else end - start <= 5 and text[end - 2].isalpha()

@@ -68,4 +68,6 @@ def _parse(weights: bytes, card_bytes: bytes, *, where: str) -> Parameters:
         tensors = parse_tensors(weights)
         return as_parameters(tensors, float(card["gate_threshold"]))
     except (SafetensorError, KeyError, ValueError) as error:
-        raise IntegrityError(f"{where}: {WEIGHTS_FILE} lacks what the tagger needs ({error}); train it again") from error
+        raise IntegrityError(
+            f"{where}: {WEIGHTS_FILE} lacks what the tagger needs ({error}); train it again"
+        ) from error

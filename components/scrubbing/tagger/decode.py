@@ -23,7 +23,8 @@ _STEPS_PER_UNIT = 32
 _MAX_MARGIN = 16
 _WHOLE = 10_000
 _CONFIDENCE = np.rint(
-    _WHOLE / (1 + np.exp(-np.arange(-_MAX_MARGIN * _STEPS_PER_UNIT, _MAX_MARGIN * _STEPS_PER_UNIT + 1) / _STEPS_PER_UNIT))
+    _WHOLE
+    / (1 + np.exp(-np.arange(-_MAX_MARGIN * _STEPS_PER_UNIT, _MAX_MARGIN * _STEPS_PER_UNIT + 1) / _STEPS_PER_UNIT))
 ).astype(np.int64)
 _NEVER = np.float32(-1e9)
 _BEGIN = slice(1, TAG_COUNT, 2)

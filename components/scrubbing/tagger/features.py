@@ -131,23 +131,17 @@ def context_rows(
     rows_NC[:, 1] = HASHED_ROW + (pair_N % np.uint32(table_size - HASHED_ROW)).astype(np.int32)
     ideographs_N = np.flatnonzero(tokens.classes_T[at_N] == IDEOGRAPH)
     if len(ideographs_N):
-        _add_words(rows_NC, ideographs_N, tokens, identities_T, lexicon, at_N[ideographs_N])
+        rows_NC[ideographs_N, 2:] = _word_rows(identities_T, lexicon, at_N[ideographs_N])
     return rows_NC
 
 
-def _add_words(
-    rows_NC: Rows,
-    into: NDArray[np.int64],
-    tokens: Tokens,
-    identities_T: Hashes,
-    lexicon: Lexicon | HashedLexicon,
-    at_M: NDArray[np.int64],
-) -> None:
-    """Lexicon words of 2 to 4 ideographs that begin (columns 2-4) and end (5-7) at each position."""
-    last = len(tokens) - 1
+def _word_rows(identities_T: Hashes, lexicon: Lexicon | HashedLexicon, at_M: NDArray[np.int64]) -> Rows:
+    """Lexicon words of 2 to 4 ideographs that begin (columns 0-2) and end (3-5) at each position."""
+    last = len(identities_T) - 1
+    rows_MC = np.zeros((len(at_M), 2 * len(_LEXICON_LENGTHS)), dtype=np.int32)
     for column, length in enumerate(_LEXICON_LENGTHS):
-        row = (length - 2) * LEXICON_CLASSES
-        for first_M, base, offset in ((at_M, WORD_START_ROW, 2), (at_M - length + 1, WORD_END_ROW, 5)):
+        for first_M, base, into in ((at_M, WORD_START_ROW, column), (at_M - length + 1, WORD_END_ROW, column + 3)):
             characters = [identities_T[np.clip(first_M + index, 0, last)] for index in range(length)]
-            found_M = lexicon.look_up(mix(*characters))
-            rows_NC[into, offset + column] = np.where(found_M, base + row + found_M % LEXICON_CLASSES, NO_ROW)
+            found_M = lexicon.look_up(mix(*characters)).astype(np.int32) % LEXICON_CLASSES
+            rows_MC[:, into] = np.where(found_M, base + column * LEXICON_CLASSES + found_M, NO_ROW)
+    return rows_MC

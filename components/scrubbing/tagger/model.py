@@ -10,7 +10,8 @@ Whole numbers throughout (``network``), so a text gets the same spans alone and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,10 @@ GATE_WIDTH = 2 * GATE_REACH + 1
 GATE_PAIRS = (GATE_WIDTH, GATE_WIDTH + 1)  # columns of the gate's table for a pair that ends here, and one further
 GATE_COLUMNS = GATE_WIDTH + len(GATE_PAIRS)
 _BATCH_CHARACTERS = 60_000
+# A longer text is read in pieces, cut at white space where there is any near; memory stays bounded on any line.
+_PIECE_CHARACTERS = 100_000
+_BLANK = re.compile(r"\s(?=\S*\Z)")
+_NEAR = 400
 
 TaggedSpan = tuple[int, int, str, float]
 
@@ -63,16 +68,19 @@ class Tagger:
 
     def tag(self, texts: Sequence[str], *, recall_bias: float) -> list[list[TaggedSpan]]:
         """Spans (start, end, label, score) of each text, sorted; the scores are probabilities under the bias."""
-        spans: list[list[TaggedSpan]] = []
-        batch: list[str] = []
+        found: list[list[TaggedSpan]] = [[] for _ in texts]
+        batch: list[tuple[int, int, str]] = []
         size = 0
-        for text in texts:
-            batch.append(text)
-            size += len(text)
-            if size >= _BATCH_CHARACTERS:
-                spans += self._tag_batch(batch, recall_bias)
-                batch, size = [], 0
-        return spans + (self._tag_batch(batch, recall_bias) if batch else [])
+        for index, text in enumerate(texts):
+            for at, piece in _pieces(text):
+                batch.append((index, at, piece))
+                size += len(piece)
+                if size >= _BATCH_CHARACTERS:
+                    self._tag_batch(batch, recall_bias, found)
+                    batch, size = [], 0
+        if batch:
+            self._tag_batch(batch, recall_bias, found)
+        return found
 
     def scores(self, tokens: Tokens) -> tuple[Floats, NDArray[np.int64]]:
         """Scores (N, tags) of the tokens that pass the gate, and their positions (N,)."""
@@ -92,20 +100,23 @@ class Tagger:
         hidden_NH = activate(parameters.second.sums(_around(hidden_NH, second_T, out_N)), parameters.second.factors)
         return parameters.out.sums(hidden_NH) * parameters.out.factors, out_N
 
-    def _tag_batch(self, texts: Sequence[str], recall_bias: float) -> list[list[TaggedSpan]]:
-        tokens = tokenise(texts)
+    def _tag_batch(
+        self, batch: Sequence[tuple[int, int, str]], recall_bias: float, found: list[list[TaggedSpan]]
+    ) -> None:
+        """Add the spans of each piece (text number, offset in the text, piece) to those of its text."""
+        tokens = tokenise([piece for _, _, piece in batch])
         scores_NG, positions_N = self.scores(tokens)
-        found = decode(scores_NG, positions_N, recall_bias)
-        starts, ends = tokens.starts_T[found.first], tokens.ends_T[found.last]
+        spans = decode(scores_NG, positions_N, recall_bias)
+        starts, ends = tokens.starts_T[spans.first], tokens.ends_T[spans.last]
         owners = np.searchsorted(tokens.text_starts, starts, side="right") - 1
         offsets = tokens.text_starts[owners]
-        spans: list[list[TaggedSpan]] = [[] for _ in texts]
-        columns = (owners, starts - offsets, ends - offsets, found.label, found.score)
+        columns = (owners, starts - offsets, ends - offsets, spans.label, spans.score)
         for owner, start, end, label, score in zip(*(column.tolist() for column in columns), strict=True):
-            spans[owner].append((start, end, TAGGER_LABELS[label], score))
-        return spans
+            index, at, _ = batch[owner]
+            found[index].append((at + start, at + end, TAGGER_LABELS[label], score))
 
     def _forget(self) -> None:
+        self._generation = self._types.generation
         width = self._table.shape[1]
         self._vectors = np.zeros((0, width), dtype=np.float32)
         self._gates = np.zeros((0, GATE_WIDTH), dtype=np.float32)
@@ -114,7 +125,7 @@ class Tagger:
     def _number(self, tokens: Tokens) -> tuple[NDArray[np.int32], Hashes]:
         """Types and identities of all tokens; what is kept a type is computed for the new ones."""
         types_T = self._types.number(tokens)
-        if len(self._types) < len(self._vectors):
+        if self._types.generation != self._generation:
             self._forget()
         known = len(self._vectors)
         if len(self._types) > known:
@@ -144,9 +155,7 @@ class Tagger:
         sums_T[:-1] += self._gate[pairs_T[1:], further]
         return np.asarray(sums_T >= self._parameters.gate_threshold)
 
-    def _see(
-        self, tokens: Tokens, types_T: NDArray[np.int32], identities_T: Hashes, at_N: NDArray[np.int64]
-    ) -> Floats:
+    def _see(self, tokens: Tokens, types_T: NDArray[np.int32], identities_T: Hashes, at_N: NDArray[np.int64]) -> Floats:
         """Levels of the embedded tokens at ``at_N``."""
         seen_ND = self._vectors[types_T[at_N]]
         rows_NC = context_rows(tokens, identities_T, self._lexicon, len(self._table), at_N)
@@ -157,6 +166,18 @@ class Tagger:
             elif used.any():
                 seen_ND[used] += self._table[rows_NC[used, column]]
         return np.clip(seen_ND, -LEVELS, LEVELS, out=seen_ND)
+
+
+def _pieces(text: str) -> Iterator[tuple[int, str]]:
+    """Offset and text of each piece; nearly always the text itself."""
+    at = 0
+    while len(text) - at > _PIECE_CHARACTERS:
+        end = at + _PIECE_CHARACTERS
+        blank = _BLANK.search(text, end - _NEAR, end)
+        end = blank.end() if blank else end
+        yield at, text[at:end]
+        at = end
+    yield at, text[at:] if at else text
 
 
 def _widened(wanted_T: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:

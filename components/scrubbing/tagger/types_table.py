@@ -6,15 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.scrubbing.tagger.features import (
-    HASHED_ROW,
     MAX_TYPE_ROWS,
     NO_ROW,
     Lexicon,
     rows_of,
     type_features,
 )
-from components.scrubbing.tagger.hashing import Hashes, hash_word, hash_words
-from components.scrubbing.tagger.tokens import IDEOGRAPH, LETTERS, DIGITS, Tokens
+from components.scrubbing.tagger.hashing import hash_word, hash_words
+from components.scrubbing.tagger.tokens import DIGITS, IDEOGRAPH, LETTERS, Tokens
 
 _BMP = 0x10000
 # Beyond this many, the spellings seen so far are forgotten: memory stays bounded on any input.
@@ -29,10 +28,12 @@ class TypeTable:
         self._lexicon = lexicon
         self._folds = folds
         self._table_size = table_size
+        self.generation = 0
         self.clear()
 
     def clear(self) -> None:
-        """Forget all spellings."""
+        """Forget all spellings; numbers given before mean nothing from now on."""
+        self.generation += 1
         self._numbers: dict[str, int] = {}
         self._of_character = np.full(_BMP, -1, dtype=np.int32)
         self.rows: list[list[int]] = []
@@ -52,9 +53,9 @@ class TypeTable:
         found = self._of_character[codes]
         if (found < 0).any():
             kinds = tokens.classes_T[single_T]
-            for index in np.unique(codes[found < 0], return_index=True)[0]:
-                kind = int(kinds[np.argmax(codes == index)])
-                self._of_character[index] = self._append(chr(index), kind)
+            new, first = np.unique(codes[found < 0], return_index=True)
+            for code, kind in zip(new.tolist(), kinds[found < 0][first].tolist(), strict=True):
+                self._of_character[code] = self._append(chr(code), kind)
             found = self._of_character[codes]
         numbers_T[single_T] = found
         run_T = np.flatnonzero(is_run_T)
@@ -91,6 +92,3 @@ def padded(rows: list[list[int]]) -> NDArray[np.int32]:
     for index, row in enumerate(rows):
         table[index, : len(row)] = row
     return table
-
-
-__all__ = ["HASHED_ROW", "Hashes", "TypeTable", "padded"]

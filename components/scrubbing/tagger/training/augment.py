@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 from components.scrubbing.tagger.training.documents import Document, Gold
 from components.scrubbing.tagger.training.templates import Values
@@ -12,12 +13,14 @@ _HOLE = "\ufffc"
 _SLOTS_ZH = {"PERSON": ("person",), "LOCATION": ("city",), "ORGANIZATION": ("org",)}
 
 
-def swap_names(documents: Iterable[Document], values: Values, rng: random.Random, *, share: float) -> Iterator[Document]:
+def swap_names(
+    documents: Iterable[Document], values: Values, rng: random.Random, *, share: float
+) -> Iterator[Document]:
     """A copy of ``share`` of the documents with every name of person, place and organisation drawn anew."""
     for document in documents:
         swappable = any(span.label in _SLOTS_ZH for span in document.spans)
         if swappable and rng.random() < share:
-            yield _replaced(document, lambda span, value: _new_value(span, value, document.lang, values, rng))
+            yield _replaced(document, partial(_new_value, lang=document.lang, values=values, rng=rng))
 
 
 def dig_holes(documents: Iterable[Document], rng: random.Random, *, share: float) -> Iterator[Document]:
@@ -36,11 +39,15 @@ def change_case(documents: Iterable[Document], rng: random.Random, *, lower: flo
             yield Document(text, document.spans, document.known, document.source, document.lang, document.group)
 
 
-def _new_value(span: Gold, value: str, lang: str, values: Values, rng: random.Random) -> tuple[str, str | None]:
+def _new_value(span: Gold, value: str, *, lang: str, values: Values, rng: random.Random) -> tuple[str, str | None]:
     if span.label not in _SLOTS_ZH:
         return value, "same"
     if lang == "zh":
-        slot = "person_foreign" if span.label == "PERSON" and (len(value) > 3 or "·" in value) else _SLOTS_ZH[span.label][0]
+        slot = (
+            "person_foreign"
+            if span.label == "PERSON" and (len(value) > 3 or "·" in value)
+            else _SLOTS_ZH[span.label][0]
+        )
         return values.draw(slot)[0][0], "same"
     if span.label == "PERSON":
         titles = ("Mr ", "Mrs ", "Ms ", "Dr ", "Mr. ", "Mrs. ", "Dr. ")
@@ -53,7 +60,7 @@ def _new_value(span: Gold, value: str, lang: str, values: Values, rng: random.Ra
     return (new.lower() if value.islower() else new.upper() if value.isupper() and len(value) > 4 else new), "same"
 
 
-def _replaced(document: Document, change) -> Document:  # type: ignore[no-untyped-def]
+def _replaced(document: Document, change: Callable[[Gold, str], tuple[str, str | None]]) -> Document:
     """The document with each span's value changed; a label of None makes the new text plain."""
     parts: list[str] = []
     spans: list[Gold] = []

@@ -18,13 +18,26 @@ _RESUME = {"NAME": "PERSON", "ORG": "ORGANIZATION", "LOC": "LOCATION", "CONT": "
 # Parties of a loan agreement; the filings mark them as persons.
 _ROLES = frozenset({"borrower", "lender"})
 _PRESIDIO = {
-    "PERSON": "PERSON", "GPE": "LOCATION", "STREET_ADDRESS": "STREET_ADDRESS", "ORGANIZATION": "ORGANIZATION",
-    "DATE_TIME": "DATE_TIME", "AGE": "AGE", "NRP": "NRP", "TITLE": "TITLE", "ZIP_CODE": "ZIP_CODE",
-}  # fmt: skip
+    "PERSON": "PERSON",
+    "GPE": "LOCATION",
+    "STREET_ADDRESS": "STREET_ADDRESS",
+    "ORGANIZATION": "ORGANIZATION",
+    "DATE_TIME": "DATE_TIME",
+    "AGE": "AGE",
+    "NRP": "NRP",
+    "TITLE": "TITLE",
+    "ZIP_CODE": "ZIP_CODE",
+}
 _HANDLE = re.compile(r"@?[\w.\-]*[\d_][\w.\-]*|@[\w.\-]+|[a-z][a-z.\-]+")
 _AGE = re.compile(r"(?:aged? )?(?:of )?\d{1,3}(?: years?(?: old)?)?|\d{1,3}-year-old")
-_CLUENER = {"name": "PERSON", "address": "LOCATION", "company": "ORGANIZATION", "government": "ORGANIZATION",
-            "organization": "ORGANIZATION", "position": "TITLE"}  # fmt: skip
+_CLUENER = {
+    "name": "PERSON",
+    "address": "LOCATION",
+    "company": "ORGANIZATION",
+    "government": "ORGANIZATION",
+    "organization": "ORGANIZATION",
+    "position": "TITLE",
+}
 
 
 def _lines(path: Path) -> list[str]:
@@ -110,7 +123,7 @@ def read_cluener(path: Path) -> Iterator[Document]:
 
 
 def read_spia(path: Path, source: str) -> Iterator[Document]:
-    """tab-spia and panorama-spia: one JSON a line. ``kept`` holds no label: see ``masks_of`` for what must be masked."""
+    """tab-spia and panorama-spia: one JSON a line."""
     for line in _lines(path):
         row = json.loads(line)
         spans: list[Gold] = []
@@ -121,8 +134,7 @@ def read_spia(path: Path, source: str) -> Iterator[Document]:
             judged, label = _spia_label(entity, row["text"][start:end], source)
             if judged:
                 spans.append(Gold(start, end, label))
-        known = ALL_LABELS - {"STREET_ADDRESS", "ZIP_CODE", "TITLE", "USERNAME"}
-        yield Document(row["text"], tuple(spans), known, source, "en", row["metadata"]["data_id"])
+        yield Document(row["text"], tuple(spans), ALL_LABELS, source, "en", row["metadata"]["data_id"])
 
 
 def _spia_label(entity: dict[str, Any], value: str, source: str) -> tuple[bool, str | None]:
@@ -159,8 +171,6 @@ def read_all(data: Path) -> dict[str, list[Document]]:
         ),
         "tab-spia": [doc for path in tab for doc in read_spia(path, "tab-spia")],
         "panorama-spia": list(read_spia(panorama, "panorama-spia")),
-        "presidio-research": list(
-            read_presidio(data / "presidio-research" / "synth_dataset_v2.dev.json.gz")
-        ),
+        "presidio-research": list(read_presidio(data / "presidio-research" / "synth_dataset_v2.dev.json.gz")),
         "weibo-ner": [doc for path in weibo for doc in read_weibo(path)],
     }

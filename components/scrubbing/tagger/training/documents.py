@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from components.scrubbing.tagger.labels import TAGGER_LABELS
 
@@ -35,7 +35,6 @@ class Document:
     lang: str
     group: str = ""
     """Documents of one group (a template) belong to the same fold."""
-    kept: frozenset[str] = field(default=frozenset())
 
 
 _NO_SPACE_BEFORE = frozenset(",.!?;:%)]}'’”…") | {"n't", "'s", "'re", "'ve", "'ll", "'d", "'m", "’s", "``", "''"}

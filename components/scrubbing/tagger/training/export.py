@@ -85,14 +85,11 @@ def _sums(weights: torch.Tensor, rows: torch.Tensor, encoded: Encoded, at: slice
     return sums_T + nn.functional.pad(weights[pairs[1:], GATE_PAIRS[1]], (0, 1))
 
 
-def _rounded_gate(
-    weights: torch.Tensor, rows: torch.Tensor, encoded: Encoded, wanted_T: NDArray[np.bool_]
-) -> Gate:
+def _rounded_gate(weights: torch.Tensor, rows: torch.Tensor, encoded: Encoded, wanted_T: NDArray[np.bool_]) -> Gate:
     step = float(weights.abs().max()) / LEVELS
     whole = torch.round(weights / step).clamp(-LEVELS, LEVELS)
     sums = [
-        _sums(whole, rows, encoded, slice(start, start + _CHUNK)).numpy()
-        for start in range(0, len(wanted_T), _CHUNK)
+        _sums(whole, rows, encoded, slice(start, start + _CHUNK)).numpy() for start in range(0, len(wanted_T), _CHUNK)
     ]
     sums_T = np.concatenate(sums)
     threshold = float(np.floor(np.quantile(sums_T[wanted_T], 1 - _GATE_RECALL)))

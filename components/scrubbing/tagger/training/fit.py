@@ -26,15 +26,16 @@ class TrainingConfig:
     """Sizes and lengths of a training run; ``n_templates`` documents a language are made from templates."""
 
     seed: int = 20240229
-    table_size: int = 32768
+    table_size: int = 65536
     embedding_width: int = 32
     hidden_width: int = 64
     epochs: int = 5
-    batch_tokens: int = 3000
-    learning_rate: float = 4e-3
-    n_templates: int = 9000
+    batch_tokens: int = 6000
+    learning_rate: float = 6e-3
+    n_templates: int = 7000
     word_dropout: float = 0.3
     pair_dropout: float = 0.3
+    dropout: float = 0.1
 
 
 @dataclass
@@ -87,9 +88,16 @@ def encode(documents: Sequence[Document], types: TypeTable, lexicon: Lexicon, ta
         masks[number, sorted(tags)] = True
     is_word_T = (tokens.classes_T == LETTERS) | (tokens.classes_T == DIGITS)
     return Encoded(
-        padded(types.rows), types_T, context_TC, tags_T, allowed_T, masks,
-        np.ones(len(tokens), dtype=np.float32) * (tokens.classes_T != PAD), bounds, is_word_T,
-    )  # fmt: skip
+        padded(types.rows),
+        types_T,
+        context_TC,
+        tags_T,
+        allowed_T,
+        masks,
+        np.ones(len(tokens), dtype=np.float32) * (tokens.classes_T != PAD),
+        bounds,
+        is_word_T,
+    )
 
 
 def _rounded(values: torch.Tensor, limit: float, *, low: float) -> torch.Tensor:
@@ -109,17 +117,17 @@ class Network(nn.Module):
         self.first = nn.Linear((2 * SIDE + 1) * width, hidden)
         self.second = nn.Linear((2 * SIDE + 1) * hidden, hidden)
         self.out = nn.Linear(hidden, TAG_COUNT)
+        self.dropout = nn.Dropout(config.dropout)
         nn.init.normal_(self.table.weight, std=0.2)
         with torch.no_grad():
             self.table.weight[NO_ROW] = 0
 
     def forward(self, rows_TR: torch.Tensor) -> torch.Tensor:
         """Scores (T, G) of a stream of tokens."""
-        summed_TD = nn.functional.embedding_bag(
-            rows_TR, self.table.weight, mode="sum", padding_idx=NO_ROW
-        )
-        seen_TD = _rounded(summed_TD, EMBEDDING_LIMIT, low=-EMBEDDING_LIMIT)
+        summed_TD = nn.functional.embedding_bag(rows_TR, self.table.weight, mode="sum", padding_idx=NO_ROW)
+        seen_TD = self.dropout(_rounded(summed_TD, EMBEDDING_LIMIT, low=-EMBEDDING_LIMIT))
         hidden_TH = _rounded(self.first(windows(seen_TD)), HIDDEN_LIMIT, low=0.0)
+        hidden_TH = self.dropout(hidden_TH)
         hidden_TH = _rounded(self.second(windows(hidden_TH)), HIDDEN_LIMIT, low=0.0)
         scores: torch.Tensor = self.out(hidden_TH)
         return scores
@@ -150,9 +158,7 @@ def _batches(encoded: Encoded, batch_tokens: int, rng: np.random.Generator) -> l
     return batches
 
 
-def train(
-    encoded: Encoded, config: TrainingConfig, *, log: Callable[[int, float], None] | None = None
-) -> Network:
+def train(encoded: Encoded, config: TrainingConfig, *, log: Callable[[int, float], None] | None = None) -> Network:
     """Fit with Adam and a linear decay. One thread and one seed: the same weights every time."""
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
@@ -180,7 +186,7 @@ def train(
             step += 1
         if log:
             log(epoch, losses / per_epoch)
-    return network
+    return network.eval()
 
 
 def _dropped_rows(

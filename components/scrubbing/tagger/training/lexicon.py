@@ -70,6 +70,14 @@ def latin_names(values: EnglishValues) -> dict[str, int]:
     return flags
 
 
+def parts_of_speech() -> dict[str, str]:
+    """Part of speech of each word of jieba's dictionary."""
+    import jieba
+
+    lines = (Path(jieba.__file__).parent / "dict.txt").read_text(encoding="utf-8").splitlines()
+    return {word: part for word, _, part in (line.split() for line in lines)}
+
+
 def ideograph_words(given_names: Iterable[str], *, min_count: int = 3) -> dict[str, int]:
     """Class of each dictionary word of 2 to 4 ideographs."""
     import jieba
@@ -99,7 +107,11 @@ def build_lexicon(
     latin = {word: cases.get(word, 0) | kept.get(word, 0) for word in sorted(cases.keys() | kept.keys())}
     by_hash = {hash_word(word): value for word, value in latin.items() if value}
     for length in (2, 3, 4):
-        group = [word for word in sorted(words) if len(word) == length and (words[word] != GIVEN_NAME or rng.random() < share)]
+        group = [
+            word
+            for word in sorted(words)
+            if len(word) == length and (words[word] != GIVEN_NAME or rng.random() < share)
+        ]
         columns = [np.array([ord(word[at]) for word in group], dtype=np.uint32) for at in range(length)]
         by_hash |= dict(zip(mix(*columns).tolist(), (words[word] for word in group), strict=True))
     hashes = np.array(sorted(by_hash), dtype=np.uint32)

@@ -20,8 +20,9 @@ from components.ingestion.embedded import EmbeddedCorpusConfig, write_embedded_c
 from components.scrubbing.tagger.training.augment import change_case, dig_holes, merge_neighbours, swap_names
 from components.scrubbing.tagger.training.corpora import read_all
 from components.scrubbing.tagger.training.documents import Document, Gold
-from components.scrubbing.tagger.training.lexicon import count_cases, ideograph_words, latin_names
-from components.scrubbing.tagger.training.silver import mark_chinese, mark_english, read_articles
+from components.scrubbing.tagger.training.fill import fill_in
+from components.scrubbing.tagger.training.lexicon import count_cases, ideograph_words, latin_names, parts_of_speech
+from components.scrubbing.tagger.training.silver import mark_names, read_articles, sort_entries
 from components.scrubbing.tagger.training.templates import make_documents
 from components.scrubbing.tagger.training.values import EnglishValues
 from components.scrubbing.tagger.training.values_zh import ChineseValues
@@ -49,9 +50,7 @@ LIBRARIES: dict[str, str] = {
     "opencc-python-reimplemented": "Apache-2.0",
 }
 _ENGLISH = ("wnut17", "wikigold", "broad-twitter-corpus", "sec-filings-ner", "panorama-spia")
-_MAX_SILVER = {"en": 3600, "zh": 5000}
-_COMMON_CLASSES = frozenset({9, 10})
-_COMMON_CHARACTERS = frozenset("的了是在和有不为中与等及也这")
+_MAX_SILVER = 3000
 
 
 @dataclass
@@ -59,7 +58,6 @@ class Materials:
     """Everything that was read or made, before it is mixed."""
 
     sets: dict[str, list[Document]]
-    silver_en: list[Document]
     silver_zh: list[Document]
     templates_en: list[Document]
     templates_zh: list[Document]
@@ -74,7 +72,9 @@ class Materials:
 def digest_sets(data: Path) -> dict[str, dict[str, str]]:
     """SHA-256 of every file that is read, by set. Raises: ConfigError naming the sets that are missing."""
     if missing := [name for name in LICENCES if not (data / name).is_dir()]:
-        raise ConfigError(f"--data {data}: no folder for {', '.join(missing)}; it must hold every set that the tagger's card lists")
+        raise ConfigError(
+            f"--data {data}: no folder for {', '.join(missing)}; it must hold every set that the tagger's card lists"
+        )
     return {
         name: {path.name: digest_file(path) for path in sorted((data / name).iterdir()) if path.is_file()}
         for name in LICENCES
@@ -85,18 +85,15 @@ def gather(data: Path, *, seed: int, n_templates: int) -> Materials:
     """Read all sets and make the generated ones."""
     values_en, values_zh = EnglishValues(seed), ChineseValues(seed)
     words = ideograph_words(values_zh.given_names)
-    common = frozenset(word for word, kind in words.items() if kind in _COMMON_CLASSES) | _COMMON_CHARACTERS
     rng = random.Random(seed)
-    silver_en = [doc for title, text in _articles(data / "enwiki-2018") for doc in mark_english(title, text)]
-    silver_zh = [doc for title, text in _articles(data / "zhwiki-extracts") for doc in mark_chinese(title, text, common)]
-    rng.shuffle(silver_en)
+    entries = sort_entries(_articles(data / "zhwiki-extracts"))
+    silver_zh = [fill_in(doc) for doc in mark_names(entries, parts_of_speech(), frozenset(values_zh.surnames))]
     rng.shuffle(silver_zh)
     plain = (text for name in ("enwiki-2018", "enwiki-core") for _, text in _articles(data / name))
-    logger.info("read %d and %d paragraphs of articles", len(silver_en), len(silver_zh))
+    logger.info("read %d paragraphs of articles", len(silver_zh))
     return Materials(
-        sets={name: [merge_neighbours(doc) for doc in docs] for name, docs in read_all(data).items()},
-        silver_en=silver_en[: _MAX_SILVER["en"]],
-        silver_zh=silver_zh[: _MAX_SILVER["zh"]],
+        sets={name: [merge_neighbours(fill_in(doc)) for doc in docs] for name, docs in read_all(data).items()},
+        silver_zh=silver_zh[:_MAX_SILVER],
         templates_en=[merge_neighbours(doc) for doc in make_documents("en", values_en, n_templates, rng, joiner=" ")],
         templates_zh=[merge_neighbours(doc) for doc in make_documents("zh", values_zh, n_templates, rng, joiner="")],
         embedded=list(_embedded(seed)),
@@ -116,11 +113,25 @@ def _articles(folder: Path) -> Iterator[tuple[str, str]]:
 def _embedded(seed: int) -> Iterator[Document]:
     """Documents of the embedded corpus with the persons in them; places there are not marked, so not judged."""
     config = EmbeddedCorpusConfig.model_validate(
-        {"seed": seed, "n_documents": 400, "n_reviews": 100, "personal_data_share": 0.6, "occupation_skew": 0.5,
-         "exact_duplicate_share": 0, "near_duplicate_share": 0, "foreign_share": 0, "broken_share": 0,
-         "harmful_share": 0.02, "mixed_review_share": 0.2, "negative_share": {"female": 0.5, "male": 0.5},
-         "canary_counts": {1: 8}, "n_twins": 0, "n_stereotype_pairs": 0, "n_counterfactual_pairs": 0}
-    )  # fmt: skip
+        {
+            "seed": seed,
+            "n_documents": 400,
+            "n_reviews": 100,
+            "personal_data_share": 0.6,
+            "occupation_skew": 0.5,
+            "exact_duplicate_share": 0,
+            "near_duplicate_share": 0,
+            "foreign_share": 0,
+            "broken_share": 0,
+            "harmful_share": 0.02,
+            "mixed_review_share": 0.2,
+            "negative_share": {"female": 0.5, "male": 0.5},
+            "canary_counts": {1: 8},
+            "n_twins": 0,
+            "n_stereotype_pairs": 0,
+            "n_counterfactual_pairs": 0,
+        }
+    )
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         write_embedded_corpus(config, "pretraining", folder)
@@ -133,18 +144,17 @@ def _embedded(seed: int) -> Iterator[Document]:
 
 
 def mix(materials: Materials, *, seed: int, held: Callable[[Document], bool]) -> list[Document]:
-    """The training documents; those of the published sets for which ``held`` is true stay out, with all made of them."""
+    """The training documents without those for which ``held`` is true, and without all that is made of these."""
     rng = random.Random(seed)
     sets = {name: [doc for doc in docs if not held(doc)] for name, docs in materials.sets.items()}
     english = [doc for name in _ENGLISH for doc in sets[name]]
     presidio, tab, weibo = sets["presidio-research"], sets["tab-spia"], sets["weibo-ner"]
     en, zh = materials.values_en, materials.values_zh
-    documents = [*english, *materials.templates_en, *materials.templates_zh, *materials.silver_en, *materials.silver_zh]
+    documents = [*english, *materials.templates_en, *materials.templates_zh, *materials.silver_zh]
     documents += [*materials.embedded, *presidio, *presidio, *tab, *weibo, *weibo]
     documents += swap_names([*english, *tab], en, rng, share=0.5)
     documents += swap_names([*presidio, *presidio], en, rng, share=1.0)
     documents += swap_names([*weibo, *weibo], zh, rng, share=1.0)
-    documents += swap_names(materials.silver_en, en, rng, share=0.5)
     documents += swap_names(materials.silver_zh, zh, rng, share=0.5)
     documents += change_case([*materials.templates_en, *english, *presidio, *presidio], rng, lower=0.12, upper=0.04)
     originals = [*materials.templates_en, *materials.templates_zh, *english, *tab, *weibo]

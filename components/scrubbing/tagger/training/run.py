@@ -37,7 +37,9 @@ _TRAINING_SHARE = 0.6
 COMMAND = "touchstone train-tagger --data DATA"
 
 
-def train_tagger(data: Path, out_dir: Path, config: TrainingConfig, *, folds: int, recall_bias: float) -> dict[str, Any]:
+def train_tagger(
+    data: Path, out_dir: Path, config: TrainingConfig, *, folds: int, recall_bias: float
+) -> dict[str, Any]:
     """Train on all sets under ``data`` and write weights and card to ``out_dir``; returns the card.
 
     ``folds`` 0: no cross-validation, and no figures in the card.

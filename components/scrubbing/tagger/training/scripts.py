@@ -16,7 +16,11 @@ def _pairs() -> dict[str, str]:
 
     converter = OpenCC("t2s")
     characters = [chr(code) for code in range(0x3400, 0xA000)]
-    return {char: small for char in characters if (small := converter.convert(char)) != char and len(small) == 1 and ord(small) < _BMP}
+    return {
+        char: small
+        for char in characters
+        if (small := converter.convert(char)) != char and len(small) == 1 and ord(small) < _BMP
+    }
 
 
 def to_simplified(text: str) -> str:

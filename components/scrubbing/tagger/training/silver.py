@@ -1,7 +1,8 @@
 """Names in encyclopaedia articles without annotation: an article on a person names that person again and again.
 
-In: articles with titles. Out: paragraphs in which mentions of the article's subject, and dates, are marked; whatever
-else may be a name is not judged.
+In: Chinese articles with titles. Out: paragraphs in which persons, places and organisations that have an article, or
+stand as such in jieba's dictionary, are marked. Runs of single characters, where an unknown name may hide, are not
+judged.
 """
 
 from __future__ import annotations
@@ -10,31 +11,35 @@ import gzip
 import html
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from components.scrubbing.tagger.training.documents import Document, Gold
+from components.scrubbing.tagger.training.documents import NAMES, Document, Gold
 from components.scrubbing.tagger.training.scripts import to_simplified
 
 _DOC = re.compile(r'<doc id="(\d+)"[^>]* title="([^"]*)">\n(.*?)</doc>', re.DOTALL)
-_PERSON_EN = re.compile(r"\((?:born|b\.)? ?[^)]{0,40}\d{4}[^)]{0,60}\)[^.]{0,20} (?:is|was) an? ")
-_PLACE_EN = re.compile(r"^[^.]{0,60} (?:is|was) an? [^.]{0,40}(?:village|town|city|municipality|commune|district|parish|county|river|island|mountain|lake|region|province|suburb|community)\b")  # fmt: skip
-_ORG_EN = re.compile(r"^[^.]{0,80} (?:is|was) an? [^.]{0,50}(?:company|school|university|organi[sz]ation|club|party|bank|band|agency|college|newspaper|airline|association)\b")  # fmt: skip
-_PERSON_ZH = re.compile(r"^[^。]{0,60}（[^）]{0,60}\d{3,4}年[^）]{0,40}）|^[^。]{0,80}(?:人物|演員|演员|歌手|政治家|球員|球员|導演|导演|作家|將領|将领|教授|畫家|画家|運動員|运动员|官員|官员)[，。]")  # fmt: skip
-_PLACE_ZH = re.compile(r"^[^。]{0,40}(?:位于|位於|是[^。，]{0,20}(?:市|县|縣|镇|鎮|村|省|州|区|區|城市|市鎮|市镇|岛|島|河流|湖泊|山峰))[^。]{0,20}")
-_ORG_ZH = re.compile(r"^[^。]{0,60}是[^。，]{0,25}(?:公司|大學|大学|學校|学校|企業|企业|銀行|银行|政黨|政党|組織|组织|醫院|医院|俱樂部|俱乐部|機構|机构)")
-_DATE_EN = re.compile(
-    r"\b(?:(?:\d{1,2} )?(?:January|February|March|April|May|June|July|August|September|October|November|December)"
-    r"(?: \d{1,2},)? \d{4}|(?:\d{1,2} )?(?:January|March|April|June|July|August|September|October|November|December)"
-    r"(?: \d{1,2})?|(?<=\b[io][nf] )(?:1[6-9]|20)\d\d\b|(?<=\ba )(?:19|20)\d\d\b)"
+_PERSON = re.compile(
+    r"^[^。]{0,60}（[^）]{0,60}\d{3,4}年[^）]{0,40}）|^[^。]{0,80}(?:人物|演员|歌手|政治家|球员|导演|作家|将领|教授|画家|运动员|官员)[，。]"
 )
-_DATE_ZH = re.compile(r"(?:公元前?|前)?\d{1,4}年(?:\d{1,2}月)?(?:\d{1,2}日)?|\d{1,2}月\d{1,2}日")
+_PLACE = re.compile(
+    r"^[^。]{0,40}(?:位于|是[^。，]{0,20}(?:市|县|镇|村|省|州|区|城市|市镇|岛|岛屿|河流|湖泊|山峰))[^。]{0,20}"
+)
+_ORGANISATION = re.compile(r"^[^。]{0,60}是[^。，]{0,25}(?:公司|大学|学校|企业|银行|政党|组织|医院|俱乐部|机构)")
 _TITLE_TAIL = re.compile(r" ?[(（].*")
-_NAME_EN = re.compile(r"[^\W\d_]+(?:['’\-. ]+[^\W\d_]+)*\.?")
-_NAME_ZH = re.compile("[\u4e00-\u9fff]{2,4}|[\u4e00-\u9fff]+(?:·[\u4e00-\u9fff]+)+")
-# What may be a name: left unjudged where it is not the subject.
-_CAPITALISED = re.compile(r"\b[A-ZÀ-ÖØ-Þ][\w’'.\-]*|\d+")
-_MAX_PARAGRAPHS, _MAX_CHARACTERS, _MIN_CHARACTERS = 4, 400, 40
+_HAN = re.compile("[\u4e00-\u9fff·]{2,12}")
+_IDEOGRAPH = re.compile("[\u4e00-\u9fff]")
+_MAX_PARAGRAPHS, _MAX_CHARACTERS, _MIN_CHARACTERS = 3, 300, 40
+_KINDS = {"nr": "PERSON", "nrfg": "PERSON", "nrt": "PERSON", "ns": "LOCATION", "nt": "ORGANIZATION"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An article's title, text and what it is about (empty: something else)."""
+
+    title: str
+    text: str
+    label: str
 
 
 def read_articles(path: Path) -> Iterator[tuple[str, str]]:
@@ -49,66 +54,75 @@ def read_articles(path: Path) -> Iterator[tuple[str, str]]:
         yield html.unescape(match[2]), html.unescape(match[3])
 
 
-def mark_english(title: str, text: str) -> Iterator[Document]:
-    """Paragraphs of an article on a person, place or organisation."""
-    name = _TITLE_TAIL.sub("", title)
-    body = text.split("\n", 1)[-1].strip()
-    lead = body[:300]
-    label = (
-        "PERSON" if _PERSON_EN.search(lead) else "LOCATION" if _PLACE_EN.match(lead) else "ORGANIZATION" if _ORG_EN.match(lead) else ""
-    )  # fmt: skip
-    if not label or not _NAME_EN.fullmatch(name) or len(name) < 4:
-        return
-    forms = [re.escape(name)]
-    if label == "PERSON" and " " in name:
-        forms.append(rf"\b{re.escape(name.rsplit(' ', 1)[1])}\b")
-    pattern = re.compile("|".join(forms))
-    for paragraph in body.split("\n")[:_MAX_PARAGRAPHS]:
-        cut = paragraph[:_MAX_CHARACTERS]
-        spans = [Gold(*match.span(), label) for match in pattern.finditer(cut)]
-        if spans and len(cut) >= _MIN_CHARACTERS:
-            dates = [Gold(*match.span(), "DATE_TIME") for match in _DATE_EN.finditer(cut)]
-            unjudged = [Gold(*match.span(), None) for match in _CAPITALISED.finditer(cut)]
-            yield Document(cut, _layered(spans, dates, unjudged), frozenset({"PERSON", "LOCATION", "ORGANIZATION"}), "enwiki", "en", title)
+def sort_entries(articles: Iterable[tuple[str, str]]) -> list[Entry]:
+    """Articles by what their first sentence says they are about, in simplified characters."""
+    entries: list[Entry] = []
+    for title, text in articles:
+        name = to_simplified(_TITLE_TAIL.sub("", title))
+        body = to_simplified(text.split("\n", 1)[-1].strip())
+        rules = ((_PERSON, "PERSON"), (_PLACE, "LOCATION"), (_ORGANISATION, "ORGANIZATION"))
+        label = next((label for rule, label in rules if rule.match(body[:200])), "") if _HAN.fullmatch(name) else ""
+        if len(body) >= _MIN_CHARACTERS:
+            entries.append(Entry(name, body, "" if label == "PERSON" and len(name) > 4 and "·" not in name else label))
+    return entries
 
 
-def mark_chinese(title: str, text: str, common: frozenset[str]) -> Iterator[Document]:
-    """The same for Chinese; only ``common`` words of the dictionary and punctuation are held to be outside."""
-    name = to_simplified(_TITLE_TAIL.sub("", title))
-    body = to_simplified(text.split("\n", 1)[-1].strip())
-    lead = body[:200]
-    label = "PERSON" if _PERSON_ZH.match(lead) else "LOCATION" if _PLACE_ZH.match(lead) else "ORGANIZATION" if _ORG_ZH.match(lead) else ""
-    if not label or (label == "PERSON" and not _NAME_ZH.fullmatch(name)) or not re.fullmatch("[\u4e00-\u9fff·]{2,12}", name):
-        return
-    forms = [re.escape(name)]
-    if label == "PERSON" and "·" in name:
-        forms += [re.escape(part) for part in name.split("·") if len(part) > 1]
-    pattern = re.compile("|".join(forms))
-    for paragraph in body.split("\n")[:_MAX_PARAGRAPHS]:
-        cut = paragraph[:_MAX_CHARACTERS]
-        spans = [Gold(*match.span(), label) for match in pattern.finditer(cut)]
-        if spans and len(cut) >= _MIN_CHARACTERS:
-            dates = [Gold(*match.span(), "DATE_TIME") for match in _DATE_ZH.finditer(cut)]
-            yield Document(cut, _layered(spans, dates, _uncommon(cut, common)), frozenset({"PERSON", "LOCATION", "ORGANIZATION"}), "zhwiki", "zh", title)
-
-
-def _uncommon(text: str, common: frozenset[str]) -> list[Gold]:
-    """Every character that is in no common word of the segmentation."""
+def mark_names(entries: list[Entry], kinds: dict[str, str], surnames: frozenset[str]) -> Iterator[Document]:
+    """Paragraphs with every known name marked. ``kinds``: part of speech of each word of jieba's dictionary."""
     import jieba
 
     jieba.setLogLevel(60)
-    at, spans = 0, []
-    for word in jieba.cut(text, HMM=False):
-        if word not in common and any("\u4e00" <= char <= "\u9fff" or char.isalnum() for char in word):
-            spans.append(Gold(at, at + len(word), None))
+    cutter = jieba.Tokenizer()
+    titles = {entry.title: entry.label for entry in entries if entry.label and len(entry.title) > 2}
+    titles |= {
+        part: "PERSON"
+        for entry in entries
+        if entry.label == "PERSON"
+        for part in entry.title.split("·")
+        if len(part) > 2
+    }
+    for word in titles:
+        cutter.add_word(word, freq=1000)
+    for entry in entries:
+        for paragraph in entry.text.split("\n")[:_MAX_PARAGRAPHS]:
+            cut = paragraph[:_MAX_CHARACTERS]
+            if len(cut) < _MIN_CHARACTERS or (entry.label and entry.title not in cut):
+                continue
+            spans = _marked(cutter.cut(cut, HMM=False), {**titles, entry.title: entry.label}, kinds, surnames)
+            if any(span.label for span in spans):
+                yield Document(cut, tuple(spans), NAMES, "zhwiki-extracts", "zh", entry.title)
+
+
+def _marked(
+    words: Iterable[str], titles: dict[str, str], kinds: dict[str, str], surnames: frozenset[str]
+) -> list[Gold]:
+    spans: list[Gold] = []
+    at = 0
+    run: list[tuple[int, str]] = []
+    for word in [*words, "。"]:
+        if len(word) == 1 and _IDEOGRAPH.match(word) and word not in _COMMON:
+            run.append((at, word))
+        else:
+            spans += _unjudged(run, surnames)
+            run = []
+            label = titles.get(word) or _KINDS.get(kinds.get(word, ""), "")
+            if label == "PERSON" and word not in titles and (word[0] not in surnames or len(word) < 3):
+                # The dictionary calls many plain words of two characters names.
+                spans.append(Gold(at, at + len(word), None))
+            elif label and len(word) > 1:
+                spans.append(Gold(at, at + len(word), label))
         at += len(word)
     return spans
 
 
-def _layered(*layers: list[Gold]) -> tuple[Gold, ...]:
-    """Spans of all layers that do not overlap one of an earlier layer."""
-    kept: list[Gold] = []
-    for layer in layers:
-        held = sorted(kept, key=lambda span: span.start)
-        kept += [span for span in layer if not any(span.start < other.end and other.start < span.end for other in held)]
-    return tuple(sorted(kept, key=lambda span: span.start))
+def _unjudged(run: list[tuple[int, str]], surnames: frozenset[str]) -> list[Gold]:
+    """A run of single characters from its first surname on, or all of it if it is as long as a foreign name."""
+    if len(run) < 2:
+        return []
+    first = 0 if len(run) > 2 else next((i for i, (_, char) in enumerate(run) if char in surnames), len(run))
+    return [Gold(run[first][0], run[-1][0] + 1, None)] if first < len(run) - 1 else []
+
+
+_COMMON = frozenset(
+    "的了是在和有不为中与等及也这那他她它我你人上下大小多少年月日时个之以而其于由被从到对将并或但都就又还很最更"
+)

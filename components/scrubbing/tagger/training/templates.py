@@ -23,6 +23,13 @@ class Values(Protocol):
         ...
 
 
+def load_words(lang: str) -> dict[str, list[str]]:
+    """Lists of words that values are put together from, as packaged."""
+    text = resources.files(__package__).joinpath(f"words_{lang}.yaml").read_text(encoding="utf-8")
+    loaded: dict[str, list[str]] = yaml.safe_load(text)
+    return loaded
+
+
 def load_templates(lang: str) -> dict[str, list[str]]:
     """Genre to templates, as packaged."""
     text = resources.files(__package__).joinpath(f"templates_{lang}.yaml").read_text(encoding="utf-8")

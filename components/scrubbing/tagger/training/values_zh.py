@@ -10,25 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from components.scrubbing.tagger.training.scripts import to_simplified
+from components.scrubbing.tagger.training.templates import load_words
 from components.scrubbing.tagger.training.values import Value
 
 _HAN = re.compile("[\u4e00-\u9fff·]{2,12}")
 _DIGITS_ZH = "零一二三四五六七八九"
-_ETHNIC = tuple("汉族 回族 满族 蒙古族 藏族 维吾尔族 壮族 苗族 彝族 朝鲜族 土家族 瑶族 侗族 白族 傣族 畲族".split())
-_RELIGIONS = tuple("佛教 基督教 天主教 伊斯兰教 道教".split())
-_RELATIONS = tuple("同事 朋友 妻子 丈夫 妈妈 爸爸 哥哥 姐姐 弟弟 妹妹 邻居 室友 同学 老板 儿子 女儿".split())
-_JOBS = tuple("董事长 总经理 部长 局长 教授 律师 医生 记者 副总裁 首席执行官 主任 院长 书记 市长 总统 外长 发言人 工程师 教练 队长 秘书长 处长 校长 研究员 经济学家 导演 作家 总监".split())  # fmt: skip
-_NUMERALS = tuple("十 二十 三十 四十 五十 六十 七十 八十".split())
-_ORGANISATIONS = tuple("大学 医院 银行 集团 公司 有限公司 科技有限公司 股份有限公司 中学 小学 研究院 研究所 出版社 报社 电视台 法院 公安局 基金会 协会 俱乐部 保险公司 证券 航空公司 电子 汽车 制药 文化传媒有限公司".split())  # fmt: skip
-_ROADS = tuple("路 街 大道 巷 胡同 东路 西路 南路 北路 中路 大街 弄".split())
-_SCENES = tuple("公园 博物馆 广场 古镇 寺 山 湖 风景区 动物园 体育馆".split())
+WORDS = load_words("zh")
+ETHNIC_GROUPS: tuple[str, ...] = tuple(WORDS["ethnic_groups"])
 _POOL = 1500
 
 
 def _dictionary(*parts: str, min_count: int = 2) -> list[tuple[str, int]]:
     import jieba
 
-    rows = (line.split() for line in (Path(jieba.__file__).parent / "dict.txt").read_text(encoding="utf-8").splitlines())
+    rows = (
+        line.split() for line in (Path(jieba.__file__).parent / "dict.txt").read_text(encoding="utf-8").splitlines()
+    )
     return [(word, int(count)) for word, count, part in rows if part in parts and int(count) >= min_count]
 
 
@@ -45,15 +42,23 @@ class ChineseValues:
         for faker in (self._faker, self._taiwan):
             faker.seed_instance(seed)
         # The locale's weights make the frequent surnames frequent.
-        self._surnames = [self._faker.last_name() for _ in range(4 * _POOL)]
+        self.surnames = [self._faker.last_name() for _ in range(4 * _POOL)]
         given = sorted({self._faker.first_name() for _ in range(_POOL)} | {self._taiwan_given() for _ in range(_POOL)})
-        surnames = frozenset(self._surnames)
-        listed = [word for word, _ in _dictionary("nr") if len(word) == 3 and word[0] in surnames and _HAN.fullmatch(word)]
+        surnames = frozenset(self.surnames)
+        listed = [
+            word for word, _ in _dictionary("nr") if len(word) == 3 and word[0] in surnames and _HAN.fullmatch(word)
+        ]
         # Half of the weight on characters as frequent as in the lists, half on those of names in books.
-        self._given_characters = [char for name in 8 * given for char in name] + [char for word in listed for char in word[1:]]
+        self._given_characters = [char for name in 8 * given for char in name] + [
+            char for word in listed for char in word[1:]
+        ]
         self.given_names = [name for name in given if len(name) == 2]
-        self._places = [word for word, _ in _dictionary("ns", min_count=5) if 2 <= len(word) <= 6 and _HAN.fullmatch(word)]
-        self._foreign = [word for word, _ in _dictionary("nrt", "nr") if 3 <= len(word) <= 6 and self._looks_foreign(word)]
+        self._places = [
+            word for word, _ in _dictionary("ns", min_count=5) if 2 <= len(word) <= 6 and _HAN.fullmatch(word)
+        ]
+        self._foreign = [
+            word for word, _ in _dictionary("nrt", "nr") if 3 <= len(word) <= 6 and self._looks_foreign(word)
+        ]
         self._companies = [self._faker.company() for _ in range(_POOL)]
         self._addresses = [self._faker.address().rsplit(" ", 1)[0] for _ in range(_POOL)]
         self._words = [word for word, count in _dictionary("n", "nz", "vn", "a", min_count=50) if len(word) == 2]
@@ -91,7 +96,7 @@ class ChineseValues:
         return "".join(self._rng.choice(string.digits) for _ in range(count))
 
     def _surname(self) -> str:
-        return self._rng.choice(self._surnames)
+        return self._rng.choice(self.surnames)
 
     def _given(self) -> str:
         rng = self._rng
@@ -112,7 +117,9 @@ class ChineseValues:
 
     def _make_nick(self) -> Value:
         rng = self._rng
-        return [(rng.choice((f"小{self._surname()}", f"阿{rng.choice(self._given_characters)}", self._name())), "PERSON")]
+        return [
+            (rng.choice((f"小{self._surname()}", f"阿{rng.choice(self._given_characters)}", self._name())), "PERSON")
+        ]
 
     def _make_person_foreign(self) -> Value:
         rng = self._rng
@@ -130,17 +137,26 @@ class ChineseValues:
         return [(self._rng.choice(self.countries), "NRP")]
 
     def _make_scene(self) -> Value:
-        return [(self._rng.choice(self._places) + self._rng.choice(_SCENES), "LOCATION")]
+        return [(self._rng.choice(self._places) + self._rng.choice(WORDS["scene_kinds"]), "LOCATION")]
 
     def _road(self) -> str:
         rng = self._rng
         stem = rng.choice((rng.choice(self._places), rng.choice(self._words), self._name()[:2]))
-        return f"{stem}{rng.choice(_ROADS)}"
+        return f"{stem}{rng.choice(WORDS['road_kinds'])}"
 
     def _door(self) -> str:
         rng = self._rng
         number = str(rng.randrange(1, 999)) if rng.random() < 0.8 else "".join(rng.choice(_DIGITS_ZH[1:]) for _ in "12")
-        tail = rng.choice(("", "", f"{rng.randrange(1, 30)}栋{rng.randrange(101, 3000)}室", f"{rng.randrange(1, 20)}号楼{rng.randrange(1, 6)}单元{rng.randrange(101, 2000)}", f"{rng.randrange(2, 30)}楼", f"{rng.choice(self._words)}大厦{rng.randrange(2, 30)}层"))  # fmt: skip
+        tail = rng.choice(
+            (
+                "",
+                "",
+                f"{rng.randrange(1, 30)}栋{rng.randrange(101, 3000)}室",
+                f"{rng.randrange(1, 20)}号楼{rng.randrange(1, 6)}单元{rng.randrange(101, 2000)}",
+                f"{rng.randrange(2, 30)}楼",
+                f"{rng.choice(self._words)}大厦{rng.randrange(2, 30)}层",
+            )
+        )
         return f"{number}号{tail}"
 
     def _make_street(self) -> Value:
@@ -174,26 +190,30 @@ class ChineseValues:
             (
                 rng.choice(
                     (
-                        rng.choice(self._companies), f"{place}{rng.choice(_ORGANISATIONS)}",
-                        f"{place}{stem}{rng.choice(_ORGANISATIONS)}", f"{stem}{rng.choice(_ORGANISATIONS)}",
-                        f"{self._name()[1:]}{rng.choice(_ORGANISATIONS)}", f"{place}市{stem}局", f"{place}第{rng.choice(_DIGITS_ZH[1:])}中学",
+                        rng.choice(self._companies),
+                        f"{place}{rng.choice(WORDS['organisation_kinds'])}",
+                        f"{place}{stem}{rng.choice(WORDS['organisation_kinds'])}",
+                        f"{stem}{rng.choice(WORDS['organisation_kinds'])}",
+                        f"{self._name()[1:]}{rng.choice(WORDS['organisation_kinds'])}",
+                        f"{place}市{stem}局",
+                        f"{place}第{rng.choice(_DIGITS_ZH[1:])}中学",
                     )
                 ),
                 "ORGANIZATION",
             )
-        ]  # fmt: skip
+        ]
 
     def _make_job(self) -> Value:
-        return [(self._rng.choice(_JOBS), "TITLE")]
+        return [(self._rng.choice(WORDS["jobs"]), "TITLE")]
 
     def _make_relation(self) -> Value:
-        return [(self._rng.choice(_RELATIONS), None)]
+        return [(self._rng.choice(WORDS["relations"]), None)]
 
     def _make_ethnic(self) -> Value:
-        return [(self._rng.choice(_ETHNIC), "NRP")]
+        return [(self._rng.choice(ETHNIC_GROUPS), "NRP")]
 
     def _make_religion(self) -> Value:
-        return [(self._rng.choice(_RELIGIONS), "NRP")]
+        return [(self._rng.choice(WORDS["religions"]), "NRP")]
 
     def _make_gender(self) -> Value:
         return [(self._rng.choice("男女"), None)]
@@ -206,12 +226,38 @@ class ChineseValues:
 
     def _make_age(self) -> Value:
         rng = self._rng
-        return [(rng.choice((f"{rng.randrange(1, 99)}岁", f"{rng.choice(_NUMERALS)}{rng.choice(_DIGITS_ZH[1:])}岁", f"年仅{rng.randrange(3, 30)}岁")), "AGE")]  # fmt: skip
+        return [
+            (
+                rng.choice(
+                    (
+                        f"{rng.randrange(1, 99)}岁",
+                        f"{rng.choice(WORDS['numerals'])}{rng.choice(_DIGITS_ZH[1:])}岁",
+                        f"年仅{rng.randrange(3, 30)}岁",
+                    )
+                ),
+                "AGE",
+            )
+        ]
 
     def _make_date(self) -> Value:
         rng = self._rng
         year, month, day = rng.randrange(1930, 2031), rng.randrange(1, 13), rng.randrange(1, 29)
-        return [(rng.choice((f"{year}年{month}月{day}日", f"{year}年{month}月", f"{month}月{day}日", f"{year}-{month:02d}-{day:02d}", f"{year}/{month}/{day}", f"{year}.{month}.{day}", "".join(_DIGITS_ZH[int(char)] for char in str(year)) + "年")), "DATE_TIME")]  # fmt: skip
+        return [
+            (
+                rng.choice(
+                    (
+                        f"{year}年{month}月{day}日",
+                        f"{year}年{month}月",
+                        f"{month}月{day}日",
+                        f"{year}-{month:02d}-{day:02d}",
+                        f"{year}/{month}/{day}",
+                        f"{year}.{month}.{day}",
+                        "".join(_DIGITS_ZH[int(char)] for char in str(year)) + "年",
+                    )
+                ),
+                "DATE_TIME",
+            )
+        ]
 
     def _make_year(self) -> Value:
         return [(f"{self._rng.randrange(1930, 2031)}年", "DATE_TIME")]
@@ -222,14 +268,39 @@ class ChineseValues:
     def _make_time(self) -> Value:
         rng = self._rng
         hour, minute = rng.randrange(0, 24), rng.randrange(60)
-        return [(rng.choice((f"{hour}点", f"{hour}:{minute:02d}", f"{hour}时{minute}分", f"上午{hour % 12}点", f"下午{hour % 12}点{minute}分")), "DATE_TIME")]  # fmt: skip
+        return [
+            (
+                rng.choice(
+                    (
+                        f"{hour}点",
+                        f"{hour}:{minute:02d}",
+                        f"{hour}时{minute}分",
+                        f"上午{hour % 12}点",
+                        f"下午{hour % 12}点{minute}分",
+                    )
+                ),
+                "DATE_TIME",
+            )
+        ]
 
     def _make_zip(self) -> Value:
         return [(self._digits(6), "ZIP_CODE")]
 
     def _make_username(self) -> Value:
         rng = self._rng
-        return [(rng.choice((self._faker.user_name(), f"{rng.choice(self._words)}{rng.choice(self._words)}", f"{rng.choice(self._words)}_{self._digits(3)}", f"wx{self._digits(6)}")), "USERNAME")]  # fmt: skip
+        return [
+            (
+                rng.choice(
+                    (
+                        self._faker.user_name(),
+                        f"{rng.choice(self._words)}{rng.choice(self._words)}",
+                        f"{rng.choice(self._words)}_{self._digits(3)}",
+                        f"wx{self._digits(6)}",
+                    )
+                ),
+                "USERNAME",
+            )
+        ]
 
     def _make_phone(self) -> Value:
         return [(f"1{self._rng.choice('3578')}{self._digits(9)}", None)]

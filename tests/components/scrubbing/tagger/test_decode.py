@@ -18,9 +18,7 @@ SOME_TAGS = (0, PERSON, PERSON + 1, PLACE, PLACE + 1)
 
 def best_by_enumeration(logs: np.ndarray) -> float:
     def legal(tags: tuple[int, ...]) -> bool:
-        return all(
-            tag % 2 == 1 or tag == 0 or (at and tags[at - 1] in {tag, tag - 1}) for at, tag in enumerate(tags)
-        )
+        return all(tag % 2 == 1 or tag == 0 or (at and tags[at - 1] in {tag, tag - 1}) for at, tag in enumerate(tags))
 
     sequences = itertools.product(SOME_TAGS, repeat=len(logs))
     return max(sum(logs[at, tag] for at, tag in enumerate(tags)) for tags in sequences if legal(tags))
