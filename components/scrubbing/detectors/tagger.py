@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from components.scrubbing.tagger.model import TaggedSpan, Tagger
 
 _HOLE = "\ufffc"
+# A name that is surely one is one wherever it stands in the text, a little less surely.
+_SURE = 0.8
+_REPEATED = 0.9
+_MIN_SURNAME, _MIN_IDEOGRAPHS = 5, 3
 _EDGES = " \t\n\r,.;:!?\"'“”‘’()[]{}<>|*>-–—_/\\，。；：！？、（）《》「」【】\u3000"
 # Closing characters that belong to a value when what they close is inside it, and the dot of an abbreviation.
 _KEPT_AT_END = frozenset(").")
@@ -48,9 +53,7 @@ class TaggerDetector:
             self._tagger = load_tagger(self._weights)
         found = self._tagger.tag(texts, recall_bias=self._recall_bias)
         return [
-            [Span(start, end, label, score, self.name) for start, end, label, score in _tidied(text, spans)]
-            if spans
-            else ()
+            [Span(*place, self.name) for place in _everywhere(text, _tidied(text, spans))] if spans else ()
             for text, spans in zip(texts, found, strict=True)
         ]
 
@@ -79,6 +82,44 @@ def _tidied(text: str, spans: Sequence[TaggedSpan]) -> list[TaggedSpan]:
             start, score = last[0], max(last[3], score)  # noqa: PLW2901
         tidy.append((start, end, label, score))
     return tidy
+
+
+def _everywhere(text: str, spans: list[TaggedSpan]) -> list[TaggedSpan]:
+    """With every other mention of a person who was surely found: the same words, or the surname alone."""
+    names: dict[str, float] = {}
+    for start, end, label, score in spans:
+        if label == "PERSON" and score >= _SURE:
+            value = text[start:end]
+            for name in (value, value.rsplit(" ", 1)[-1]):
+                least = _MIN_SURNAME if name.isascii() or name != value else _MIN_IDEOGRAPHS
+                if len(name) >= least and not name[0].islower():
+                    names[name] = max(names.get(name, 0.0), score * _REPEATED)
+    if not names:
+        return spans
+    taken = sorted((start, end) for start, end, _, _ in spans)
+    more: list[TaggedSpan] = []
+    for name, score in sorted(names.items(), key=lambda item: (-len(item[0]), item[0])):
+        at = text.find(name)
+        while at >= 0:
+            end = at + len(name)
+            if _stands_alone(text, at, end) and _is_free(taken, at, end):
+                more.append((at, end, "PERSON", score))
+                insort(taken, (at, end))
+            at = text.find(name, end)
+    return sorted([*spans, *more]) if more else spans
+
+
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    """Whether the words do not go on in the same script; ideographs have no borders."""
+    if not text[start : start + 1].isascii() and "\u3400" <= text[start] <= "\u9fff":
+        return True
+    return not (text[start - 1 : start].isalnum() or text[end : end + 1].isalnum())
+
+
+def _is_free(taken: list[tuple[int, int]], start: int, end: int) -> bool:
+    """Whether no span of the sorted ones shares a character with start to end; they do not overlap each other."""
+    at = bisect_right(taken, (start, end))
+    return not (at and taken[at - 1][1] > start) and not (at < len(taken) and taken[at][0] < end)
 
 
 def _belongs(text: str, start: int, end: int) -> bool:

@@ -64,17 +64,16 @@ def _wanted(network: Network, encoded: Encoded) -> NDArray[np.bool_]:
     wanted: list[NDArray[np.bool_]] = []
     with torch.no_grad():
         for start in range(0, len(encoded.types_T), _CHUNK):
-            at = slice(start, start + _CHUNK)
-            rows = np.concatenate([encoded.type_rows[encoded.types_T[at]], encoded.context_TC[at]], axis=1)
-            scores = network(torch.from_numpy(rows.astype(np.int64))).numpy()
+            scores = network.read(encoded, slice(start, start + _CHUNK)).numpy()
             wanted.append(scores[:, 1:].max(axis=1) - scores[:, OUTSIDE] + _OPENING_BIAS > MIN_MARGIN / 4)
     return np.concatenate(wanted) & (encoded.weights_T > 0)
 
 
 def _sums(weights: torch.Tensor, rows: torch.Tensor, encoded: Encoded, at: slice) -> torch.Tensor:
-    types = torch.from_numpy(encoded.types_T[at].astype(np.int64))
+    types_U, uses_T = np.unique(encoded.types_T[at], return_inverse=True)
     pairs = torch.from_numpy(encoded.context_TC[at, _PAIR].astype(np.int64))
-    own_TK = nn.functional.embedding_bag(rows[types], weights, mode="sum", padding_idx=0)
+    own_UK = nn.functional.embedding_bag(rows[torch.from_numpy(types_U)], weights, mode="sum", padding_idx=0)
+    own_TK = own_UK[torch.from_numpy(uses_T)]
     sums_T = own_TK[:, GATE_REACH] + weights[pairs, GATE_PAIRS[0]]
     for column in range(GATE_WIDTH):
         shift = column - GATE_REACH
@@ -116,9 +115,14 @@ def export(network: Network, gate: Gate, lexicon: Lexicon, folds: NDArray[np.uin
     }
     steps = {"first": (seen_step, hidden_step), "second": (hidden_step, hidden_step), "out": (hidden_step, 1.0)}
     for name, (in_step, out_step) in steps.items():
-        linear: nn.Linear = getattr(network, name)
-        weights = np.ascontiguousarray(linear.weight.detach().numpy().T)
-        layer = quantise(weights, linear.bias.detach().numpy(), in_step=in_step, out_step=out_step)
+        part: nn.Linear | nn.Conv1d = getattr(network, name)
+        weight = part.weight.detach().numpy()
+        # A convolution keeps (outputs, inputs, places); at work a window is places beside each other.
+        weights = np.ascontiguousarray(
+            weight.T if weight.ndim == 2 else weight.transpose(2, 1, 0).reshape(-1, len(weight))
+        )
+        bias = part.bias.detach().numpy() if part.bias is not None else np.zeros(weights.shape[1], dtype=np.float32)
+        layer = quantise(weights, bias, in_step=in_step, out_step=out_step)
         tensors[f"{name}.weights"] = layer.weights.astype(np.int8)
         tensors[f"{name}.biases"] = layer.biases.astype(np.int32)
         tensors[f"{name}.factors"] = layer.factors

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from components.scrubbing.tagger.features import CONTEXT_ROWS, MAX_TYPE_ROWS, NO_ROW, Lexicon, context_rows
+from components.scrubbing.tagger.features import NO_ROW, Lexicon, context_rows
 from components.scrubbing.tagger.labels import OUTSIDE, TAG_COUNT, TAGGER_LABELS, begin_tag
 from components.scrubbing.tagger.network import EMBEDDING_LIMIT, HIDDEN_LIMIT, LEVELS, SIDE
 from components.scrubbing.tagger.tokens import DIGITS, LETTERS, PAD, tokenise
@@ -29,7 +29,7 @@ class TrainingConfig:
     table_size: int = 65536
     embedding_width: int = 32
     hidden_width: int = 64
-    epochs: int = 5
+    epochs: int = 8
     batch_tokens: int = 6000
     learning_rate: float = 6e-3
     n_templates: int = 7000
@@ -114,31 +114,36 @@ class Network(nn.Module):
         super().__init__()
         width, hidden = config.embedding_width, config.hidden_width
         self.table = nn.Embedding(config.table_size, width, padding_idx=NO_ROW)
-        self.first = nn.Linear((2 * SIDE + 1) * width, hidden)
-        self.second = nn.Linear((2 * SIDE + 1) * hidden, hidden)
+        self.first = nn.Conv1d(width, hidden, 2 * SIDE + 1, padding=SIDE)
+        self.second = nn.Conv1d(hidden, hidden, 2 * SIDE + 1, padding=SIDE)
         self.out = nn.Linear(hidden, TAG_COUNT)
         self.dropout = nn.Dropout(config.dropout)
         nn.init.normal_(self.table.weight, std=0.2)
         with torch.no_grad():
             self.table.weight[NO_ROW] = 0
 
-    def forward(self, rows_TR: torch.Tensor) -> torch.Tensor:
-        """Scores (T, G) of a stream of tokens."""
-        summed_TD = nn.functional.embedding_bag(rows_TR, self.table.weight, mode="sum", padding_idx=NO_ROW)
-        seen_TD = self.dropout(_rounded(summed_TD, EMBEDDING_LIMIT, low=-EMBEDDING_LIMIT))
-        hidden_TH = _rounded(self.first(windows(seen_TD)), HIDDEN_LIMIT, low=0.0)
-        hidden_TH = self.dropout(hidden_TH)
-        hidden_TH = _rounded(self.second(windows(hidden_TH)), HIDDEN_LIMIT, low=0.0)
-        scores: torch.Tensor = self.out(hidden_TH)
+    def forward(self, seen_TD: torch.Tensor) -> torch.Tensor:
+        """Scores (T, G) of a stream of embedded tokens."""
+        seen_DT = self.dropout(_rounded(seen_TD, EMBEDDING_LIMIT, low=-EMBEDDING_LIMIT)).t()[None]
+        hidden_HT = self.dropout(_rounded(self.first(seen_DT), HIDDEN_LIMIT, low=0.0))
+        hidden_HT = _rounded(self.second(hidden_HT), HIDDEN_LIMIT, low=0.0)
+        scores: torch.Tensor = self.out(hidden_HT[0].t())
         return scores
 
+    def embed(self, type_rows_UR: torch.Tensor, uses_T: torch.Tensor, context_TC: torch.Tensor) -> torch.Tensor:
+        """Sums (T, D) of embedding rows: those of the distinct spellings, used again and again, and of each place."""
+        weight = self.table.weight
+        types_UD = nn.functional.embedding_bag(type_rows_UR, weight, mode="sum", padding_idx=NO_ROW)
+        places_TD = nn.functional.embedding_bag(context_TC, weight, mode="sum", padding_idx=NO_ROW)
+        return types_UD[uses_T] + places_TD
 
-def windows(values_TD: torch.Tensor) -> torch.Tensor:
-    """Each row beside its ``SIDE`` neighbours on both sides, zeros beyond the ends."""
-    zeros = values_TD.new_zeros(SIDE, values_TD.shape[1])
-    wide = torch.cat([zeros, values_TD, zeros])
-    count = len(values_TD)
-    return torch.cat([wide[shift : shift + count] for shift in range(2 * SIDE + 1)], dim=1)
+    def read(self, encoded: Encoded, at: slice) -> torch.Tensor:
+        """Scores (T, G) of a stretch of the stream, nothing left out."""
+        types_U, uses_T = np.unique(encoded.types_T[at], return_inverse=True)
+        rows_UR = torch.from_numpy(encoded.type_rows[types_U].astype(np.int64))
+        context_TC = torch.from_numpy(encoded.context_TC[at].astype(np.int64))
+        scores: torch.Tensor = self(self.embed(rows_UR, torch.from_numpy(uses_T), context_TC))
+        return scores
 
 
 def _batches(encoded: Encoded, batch_tokens: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
@@ -163,7 +168,9 @@ def train(encoded: Encoded, config: TrainingConfig, *, log: Callable[[int, float
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
     network = Network(config)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=1e-3, betas=(0.9, 0.99))
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=config.learning_rate, weight_decay=1e-3, betas=(0.9, 0.99), fused=True
+    )
     per_epoch = len(_batches(encoded, config.batch_tokens, np.random.default_rng(0)))
     total, step = config.epochs * per_epoch + 1, 0
     masks = torch.from_numpy(encoded.allowed_sets)
@@ -172,8 +179,7 @@ def train(encoded: Encoded, config: TrainingConfig, *, log: Callable[[int, float
         for at_T in _batches(encoded, config.batch_tokens, rng):
             for group in optimiser.param_groups:
                 group["lr"] = config.learning_rate * min(1.0, step / 100 + 0.05) * (1 - step / total)
-            rows_TR = torch.from_numpy(_dropped_rows(encoded, at_T, config, rng))
-            scores_TG = network(rows_TR)
+            scores_TG = network(network.embed(*_dropped_rows(encoded, at_T, config, rng)))
             mask_TG = masks[torch.from_numpy(encoded.allowed_T[at_T])]
             allowed_T = torch.logsumexp(scores_TG.masked_fill(~mask_TG, -1e9), dim=1)
             loss_T = torch.logsumexp(scores_TG, dim=1) - allowed_T
@@ -191,12 +197,12 @@ def train(encoded: Encoded, config: TrainingConfig, *, log: Callable[[int, float
 
 def _dropped_rows(
     encoded: Encoded, at_T: NDArray[np.int64], config: TrainingConfig, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """Rows of tokens (T, R), with some words reduced to their shape and some pairs left out."""
-    rows_TR = np.empty((len(at_T), MAX_TYPE_ROWS + CONTEXT_ROWS), dtype=np.int64)
-    rows_TR[:, :MAX_TYPE_ROWS] = encoded.type_rows[encoded.types_T[at_T]]
-    rows_TR[:, MAX_TYPE_ROWS:] = encoded.context_TC[at_T]
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Rows for ``Network.embed``, with some words reduced to their shape and some pairs left out."""
     forget_T = encoded.is_word_T[at_T] & (rng.random(len(at_T)) < config.word_dropout)
-    rows_TR[forget_T, :2] = NO_ROW
-    rows_TR[rng.random(len(at_T)) < config.pair_dropout, MAX_TYPE_ROWS + 1] = NO_ROW
-    return rows_TR
+    keys_U, uses_T = np.unique(2 * encoded.types_T[at_T].astype(np.int64) + forget_T, return_inverse=True)
+    rows_UR = encoded.type_rows[keys_U // 2].astype(np.int64)
+    rows_UR[keys_U % 2 == 1, :2] = NO_ROW
+    context_TC = encoded.context_TC[at_T].astype(np.int64)
+    context_TC[rng.random(len(at_T)) < config.pair_dropout, 1] = NO_ROW
+    return torch.from_numpy(rows_UR), torch.from_numpy(uses_T), torch.from_numpy(context_TC)

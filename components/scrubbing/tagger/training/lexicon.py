@@ -27,6 +27,7 @@ _MAX_CITIES = 12_000
 # Classes of words in ideographs; 0 is unknown.
 _PART_OF_SPEECH = {"nr": 1, "nrfg": 1, "nrt": 2, "ns": 3, "nt": 4, "nz": 5, "t": 6, "m": 7}
 _RARE, _COMMON, _FREQUENT, GIVEN_NAME = 8, 9, 10, 11
+_HIDDEN_IN_PART = frozenset({1, 2, 3, 4, GIVEN_NAME})
 
 
 def count_cases(texts: Iterable[str]) -> dict[str, int]:
@@ -110,7 +111,7 @@ def build_lexicon(
         group = [
             word
             for word in sorted(words)
-            if len(word) == length and (words[word] != GIVEN_NAME or rng.random() < share)
+            if len(word) == length and (words[word] not in _HIDDEN_IN_PART or rng.random() < share)
         ]
         columns = [np.array([ord(word[at]) for word in group], dtype=np.uint32) for at in range(length)]
         by_hash |= dict(zip(mix(*columns).tolist(), (words[word] for word in group), strict=True))

@@ -22,7 +22,7 @@ from components.scrubbing.tagger.training.corpora import read_all
 from components.scrubbing.tagger.training.documents import Document, Gold
 from components.scrubbing.tagger.training.fill import fill_in
 from components.scrubbing.tagger.training.lexicon import count_cases, ideograph_words, latin_names, parts_of_speech
-from components.scrubbing.tagger.training.silver import mark_names, read_articles, sort_entries
+from components.scrubbing.tagger.training.silver import mark_names, plain_sentences, read_articles, sort_entries
 from components.scrubbing.tagger.training.templates import make_documents
 from components.scrubbing.tagger.training.values import EnglishValues
 from components.scrubbing.tagger.training.values_zh import ChineseValues
@@ -51,6 +51,7 @@ LIBRARIES: dict[str, str] = {
 }
 _ENGLISH = ("wnut17", "wikigold", "broad-twitter-corpus", "sec-filings-ner", "panorama-spia")
 _MAX_SILVER = 3000
+_MAX_PLAIN = 3000
 
 
 @dataclass
@@ -62,6 +63,7 @@ class Materials:
     templates_en: list[Document]
     templates_zh: list[Document]
     embedded: list[Document]
+    plain: list[Document]
     cases: dict[str, int]
     names: dict[str, int]
     words: dict[str, int]
@@ -87,17 +89,23 @@ def gather(data: Path, *, seed: int, n_templates: int) -> Materials:
     words = ideograph_words(values_zh.given_names)
     rng = random.Random(seed)
     entries = sort_entries(_articles(data / "zhwiki-extracts"))
-    silver_zh = [fill_in(doc) for doc in mark_names(entries, parts_of_speech(), frozenset(values_zh.surnames))]
+    silver_zh = [
+        fill_in(doc)
+        for doc in mark_names(entries, parts_of_speech(), frozenset(values_zh.surnames), values_zh.countries)
+    ]
     rng.shuffle(silver_zh)
-    plain = (text for name in ("enwiki-2018", "enwiki-core") for _, text in _articles(data / name))
+    texts = (text for name in ("enwiki-2018", "enwiki-core") for _, text in _articles(data / name))
     logger.info("read %d paragraphs of articles", len(silver_zh))
     return Materials(
         sets={name: [merge_neighbours(fill_in(doc)) for doc in docs] for name, docs in read_all(data).items()},
         silver_zh=silver_zh[:_MAX_SILVER],
         templates_en=[merge_neighbours(doc) for doc in make_documents("en", values_en, n_templates, rng, joiner=" ")],
-        templates_zh=[merge_neighbours(doc) for doc in make_documents("zh", values_zh, n_templates, rng, joiner="")],
+        templates_zh=[
+            merge_neighbours(doc) for doc in make_documents("zh", values_zh, 2 * n_templates, rng, joiner="")
+        ],
         embedded=list(_embedded(seed)),
-        cases=count_cases(plain),
+        plain=list(plain_sentences(_articles(data / "enwiki-core"), limit=_MAX_PLAIN)),
+        cases=count_cases(texts),
         names=latin_names(values_en),
         words=words,
         values_en=values_en,
@@ -151,12 +159,12 @@ def mix(materials: Materials, *, seed: int, held: Callable[[Document], bool]) ->
     presidio, tab, weibo = sets["presidio-research"], sets["tab-spia"], sets["weibo-ner"]
     en, zh = materials.values_en, materials.values_zh
     documents = [*english, *materials.templates_en, *materials.templates_zh, *materials.silver_zh]
-    documents += [*materials.embedded, *presidio, *presidio, *tab, *weibo, *weibo]
+    documents += [*materials.embedded, *materials.plain, *presidio, *presidio, *tab, *weibo, *weibo]
     documents += swap_names([*english, *tab], en, rng, share=0.5)
     documents += swap_names([*presidio, *presidio], en, rng, share=1.0)
     documents += swap_names([*weibo, *weibo], zh, rng, share=1.0)
-    documents += swap_names(materials.silver_zh, zh, rng, share=0.5)
-    documents += change_case([*materials.templates_en, *english, *presidio, *presidio], rng, lower=0.12, upper=0.04)
+    documents += swap_names(materials.silver_zh, zh, rng, share=1.0)
+    documents += change_case([*materials.templates_en, *english, *presidio, *presidio], rng, lower=0.09, upper=0.04)
     originals = [*materials.templates_en, *materials.templates_zh, *english, *tab, *weibo]
     documents += dig_holes(originals, rng, share=0.08)
     return documents

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.scrubbing.tagger.training.documents import NAMES, Document, Gold
+from components.scrubbing.tagger.training.documents import ALL_LABELS, NAMES, Document, Gold
 from components.scrubbing.tagger.training.scripts import to_simplified
 
 _DOC = re.compile(r'<doc id="(\d+)"[^>]* title="([^"]*)">\n(.*?)</doc>', re.DOTALL)
@@ -29,8 +29,23 @@ _ORGANISATION = re.compile(r"^[^。]{0,60}是[^。，]{0,25}(?:公司|大学|学
 _TITLE_TAIL = re.compile(r" ?[(（].*")
 _HAN = re.compile("[\u4e00-\u9fff·]{2,12}")
 _IDEOGRAPH = re.compile("[\u4e00-\u9fff]")
+_OPENERS = "The|It|They|This|These|In|As|A|An|Many|Some|Most|However|When|If|For|While|Although"
+_PLAIN = re.compile(rf"(?<=[.!?] )(?:{_OPENERS}) [a-z ,;'’()\-]{{40,250}}[.!?](?= |\n|$)")
+    r"(?<=[.!?] )(?:The|It|They|This|These|In|As|A|An|Many|Some|Most|However|When|If|For|While|Although) [a-z ,;'’()\-]{40,250}[.!?](?= |\n|$)"
+)
 _MAX_PARAGRAPHS, _MAX_CHARACTERS, _MIN_CHARACTERS = 3, 300, 40
-_KINDS = {"nr": "PERSON", "nrfg": "PERSON", "nrt": "PERSON", "ns": "LOCATION", "nt": "ORGANIZATION"}
+_KINDS = {"nr": "PERSON", "nrfg": "PERSON", "ns": "LOCATION", "nt": "ORGANIZATION"}
+
+
+def plain_sentences(articles: Iterable[tuple[str, str]], *, limit: int) -> Iterator[Document]:
+    """English sentences without a name: no capital after the first word, and no digit."""
+    found = 0
+    for title, text in articles:
+        for match in _PLAIN.finditer(text):
+            sentence = match.group().strip()
+            if len(sentence) > _MIN_CHARACTERS and found < limit:
+                found += 1
+                yield Document(sentence, (), ALL_LABELS, "enwiki-core", "en", title)
 
 
 @dataclass(frozen=True)
@@ -67,13 +82,16 @@ def sort_entries(articles: Iterable[tuple[str, str]]) -> list[Entry]:
     return entries
 
 
-def mark_names(entries: list[Entry], kinds: dict[str, str], surnames: frozenset[str]) -> Iterator[Document]:
+def mark_names(
+    entries: list[Entry], kinds: dict[str, str], surnames: frozenset[str], places: Iterable[str]
+) -> Iterator[Document]:
     """Paragraphs with every known name marked. ``kinds``: part of speech of each word of jieba's dictionary."""
     import jieba
 
     jieba.setLogLevel(60)
     cutter = jieba.Tokenizer()
-    titles = {entry.title: entry.label for entry in entries if entry.label and len(entry.title) > 2}
+    titles = dict.fromkeys(places, "LOCATION")
+    titles |= {entry.title: entry.label for entry in entries if entry.label and len(entry.title) > 2}
     titles |= {
         part: "PERSON"
         for entry in entries
@@ -106,8 +124,9 @@ def _marked(
             spans += _unjudged(run, surnames)
             run = []
             label = titles.get(word) or _KINDS.get(kinds.get(word, ""), "")
-            if label == "PERSON" and word not in titles and (word[0] not in surnames or len(word) < 3):
-                # The dictionary calls many plain words of two characters names.
+            doubtful = label == "PERSON" and (word[0] not in surnames or len(word) < 3)
+            if word not in titles and (doubtful or kinds.get(word) in {"nrt", "nz"}):
+                # The dictionary calls many plain words of two characters names, and countries persons.
                 spans.append(Gold(at, at + len(word), None))
             elif label and len(word) > 1:
                 spans.append(Gold(at, at + len(word), label))

@@ -292,7 +292,7 @@ class EnglishValues:
             f"{last}, {self._last(locale)} and {self._last(locale)}": 2,
             f"{start} {kind}": 2,
             f"{start} {thing} {kind}": 2,
-            f"{start}{thing.lower()}": 3,
+            f"{start}{thing.lower()}": 5,
             f"{town} {kind}": 1,
             f"{last}-{self._last(locale)}": 2,
             f"{last} {form}": 2,

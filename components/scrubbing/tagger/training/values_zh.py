@@ -29,6 +29,25 @@ def _dictionary(*parts: str, min_count: int = 2) -> list[tuple[str, int]]:
     return [(word, int(count)) for word, count, part in rows if part in parts and int(count) >= min_count]
 
 
+class Sounds:
+    """Foreign names in Chinese characters, put together from the pairs of characters in known ones."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._next: dict[str, list[str]] = {}
+        for name in names:
+            for char, following in zip(f"^{name}", f"{name}$", strict=True):
+                self._next.setdefault(char, []).append(following)
+
+    def draw(self, rng: random.Random) -> str:
+        """A name of two to six characters."""
+        while True:
+            name = char = rng.choice(self._next["^"])
+            while (char := rng.choice(self._next[char])) != "$":
+                name += char
+            if 2 <= len(name) <= 6:
+                return name
+
+
 class ChineseValues:
     """Draws values of slots: pieces of text with their labels. Same seed, same values."""
 
@@ -56,9 +75,6 @@ class ChineseValues:
         self._places = [
             word for word, _ in _dictionary("ns", min_count=5) if 2 <= len(word) <= 6 and _HAN.fullmatch(word)
         ]
-        self._foreign = [
-            word for word, _ in _dictionary("nrt", "nr") if 3 <= len(word) <= 6 and self._looks_foreign(word)
-        ]
         self._companies = [self._faker.company() for _ in range(_POOL)]
         self._addresses = [self._faker.address().rsplit(" ", 1)[0] for _ in range(_POOL)]
         self._words = [word for word, count in _dictionary("n", "nz", "vn", "a", min_count=50) if len(word) == 2]
@@ -72,6 +88,13 @@ class ChineseValues:
                 if _HAN.fullmatch(name) and len(name) <= 6
             }
         )
+        places = {*self.countries, *self.cities, *self._places}
+        self._foreign = [
+            word
+            for word, _ in _dictionary("nrt", "nr")
+            if 3 <= len(word) <= 6 and self._looks_foreign(word) and word not in places
+        ]
+        self._sounds = Sounds(self._foreign)
         self._makers: dict[str, Callable[[], Value]] = {
             name.removeprefix("_make_"): getattr(self, name) for name in dir(self) if name.startswith("_make_")
         }
@@ -123,8 +146,13 @@ class ChineseValues:
 
     def _make_person_foreign(self) -> Value:
         rng = self._rng
-        name = rng.choice(self._foreign)
-        return [(f"{name}·{rng.choice(self._foreign)}" if rng.random() < 0.15 else name, "PERSON")]
+        name = self._foreign_name()
+        join = rng.choice("··-")
+        return [(f"{name}{join}{self._foreign_name()}" if rng.random() < 0.2 else name, "PERSON")]
+
+    def _foreign_name(self) -> str:
+        rng = self._rng
+        return rng.choice(self._foreign) if rng.random() < 0.4 else self._sounds.draw(rng)
 
     def _make_city(self) -> Value:
         rng = self._rng

@@ -168,3 +168,10 @@ def test_an_endless_line_is_read() -> None:
 def test_empty_input() -> None:
     assert DETECTOR.detect_many([], []) == []
     assert len(tokenise([])) == 4
+
+
+def test_a_name_is_found_again() -> None:
+    text = "Mr. Olubunmi Adeyemiwa signed. The words “Adeyemiwa” and adeyemiwas differ; so does AdeyemiwaX."
+    found_at = [span.start for span in DETECTOR.detect(text, "en") if span.label == "PERSON"]
+    assert text.index("“Adeyemiwa") + 1 in found_at
+    assert text.index("AdeyemiwaX") not in found_at

@@ -151,6 +151,7 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
             templates_en=[],
             templates_zh=documents,
             embedded=[],
+            plain=[],
             cases={"the": 0x30},
             names={"ann": 1},
             words={"北京": 3},
