@@ -31,8 +31,6 @@ _HAN = re.compile("[\u4e00-\u9fff·]{2,12}")
 _IDEOGRAPH = re.compile("[\u4e00-\u9fff]")
 _OPENERS = "The|It|They|This|These|In|As|A|An|Many|Some|Most|However|When|If|For|While|Although"
 _PLAIN = re.compile(rf"(?<=[.!?] )(?:{_OPENERS}) [a-z ,;'’()\-]{{40,250}}[.!?](?= |\n|$)")
-    r"(?<=[.!?] )(?:The|It|They|This|These|In|As|A|An|Many|Some|Most|However|When|If|For|While|Although) [a-z ,;'’()\-]{40,250}[.!?](?= |\n|$)"
-)
 _MAX_PARAGRAPHS, _MAX_CHARACTERS, _MIN_CHARACTERS = 3, 300, 40
 _KINDS = {"nr": "PERSON", "nrfg": "PERSON", "ns": "LOCATION", "nt": "ORGANIZATION"}
 
