@@ -13,9 +13,9 @@ from collections.abc import Iterable, Sequence
 
 from components.scrubbing.config import ScrubbingConfig
 from components.scrubbing.detectors import Detector
+from components.scrubbing.detectors.make import make_detectors
 from components.scrubbing.detectors.patterns import PatternDetector
 from components.scrubbing.detectors.phones import PhoneDetector
-from components.scrubbing.detectors.settings import make_detectors
 from components.scrubbing.policy import PLACEHOLDER
 from components.scrubbing.spans import Span, resolve_spans
 

@@ -150,7 +150,7 @@ class TransformersDetector(_Adapter):
     def __init__(
         self, *, model: str, types: Mapping[str, str], labels: Iterable[str], batch_size: int, max_characters: int
     ) -> None:
-        """Texts longer than ``max_characters`` are read in windows that overlap by a tenth."""
+        """Texts longer than ``max_characters`` are read in windows that overlap by a fifth."""
         super().__init__(types, labels)
         self._model, self._batch_size, self._max_characters = model, batch_size, max_characters
 
@@ -161,13 +161,17 @@ class TransformersDetector(_Adapter):
         windows = [(index, at) for index, text in enumerate(texts) for at in self._window_starts(len(text))]
         pieces = [texts[index][at : at + self._max_characters] for index, at in windows]
         found: list[dict[Span, None]] = [{} for _ in texts]
-        for (index, at), entities in zip(windows, self._read(pieces), strict=True):
+        for (index, at), piece, entities in zip(windows, pieces, self._read(pieces), strict=True):
+            text = texts[index]
             for entity in entities:
-                kind = str(entity["entity_group"])
                 start, end = at + int(entity["start"]), at + int(entity["end"])
                 # Some tokenizers count the blank before a word as its first character.
-                start += len(texts[index][start:end]) - len(texts[index][start:end].lstrip())
-                found[index] |= dict.fromkeys(self._span(texts[index], start, end, kind, float(entity["score"])))
+                start += len(text[start:end]) - len(text[start:end].lstrip())
+                # What touches the border of a window may be cut; the neighbour has it whole.
+                cut = (at and start == at) or (end == at + len(piece) < len(text))
+                if not cut:
+                    spans = self._span(text, start, end, str(entity["entity_group"]), float(entity["score"]))
+                    found[index] |= dict.fromkeys(spans)
         return [list(spans) for spans in found]
 
     def _read(self, pieces: Sequence[str]) -> list[list[dict[str, Any]]]:
@@ -177,8 +181,8 @@ class TransformersDetector(_Adapter):
         return read
 
     def _window_starts(self, length: int) -> range:
-        step = self._max_characters - self._max_characters // 10
-        return range(0, max(1, length - self._max_characters // 10), step) if length else range(0)
+        overlap = self._max_characters // 5
+        return range(0, max(1, length - overlap), self._max_characters - overlap) if length else range(0)
 
     def _load(self) -> Callable[..., Any]:
         from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline

@@ -1,14 +1,11 @@
-"""Which detectors of names and the like run, as the scrubbing config lists them, and how each is made."""
+"""Which detectors of names and the like run, as the scrubbing config lists them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-
-from components.scrubbing.detectors import Detector
 
 _NAME_LABELS = (
     "PERSON", "LOCATION", "STREET_ADDRESS", "ORGANIZATION", "DATE_TIME", "AGE", "NRP", "USERNAME", "TITLE",
@@ -75,55 +72,3 @@ DetectorSettings = Annotated[
     Field(discriminator="kind"),
 ]
 DEFAULT_DETECTORS: tuple[DetectorSettings, ...] = (TaggerSettings(), RulesSettings())
-
-
-def make_detectors(settings: Iterable[DetectorSettings], languages: Collection[str]) -> list[Detector]:
-    """The configured detectors, in order. Models are read when the first text comes."""
-    return [_MAKERS[type(chosen)](chosen, languages) for chosen in settings]
-
-
-def _tagger(chosen: TaggerSettings, _: Collection[str]) -> Detector:
-    from components.scrubbing.detectors.tagger import TaggerDetector
-
-    return TaggerDetector(recall_bias=chosen.recall_bias, weights=chosen.weights)
-
-
-def _rules(_: RulesSettings, languages: Collection[str]) -> Detector:
-    from components.scrubbing.detectors.names import NameDetector
-
-    return NameDetector(languages)
-
-
-def _presidio(chosen: PresidioSettings, _: Collection[str]) -> Detector:
-    from components.scrubbing.detectors.adapters import PresidioDetector
-
-    models = {str(lang): model for lang, model in chosen.models.items()}
-    return PresidioDetector(models=models, types=chosen.types, labels=chosen.labels)
-
-
-def _spacy(chosen: SpacySettings, _: Collection[str]) -> Detector:
-    from components.scrubbing.detectors.adapters import SpacyDetector
-
-    models = {str(lang): model for lang, model in chosen.models.items()}
-    return SpacyDetector(models=models, types=chosen.types, labels=chosen.labels, score=chosen.score)
-
-
-def _transformers(chosen: TransformersSettings, _: Collection[str]) -> Detector:
-    from components.scrubbing.detectors.adapters import TransformersDetector
-
-    return TransformersDetector(
-        model=chosen.model,
-        types=chosen.types,
-        labels=chosen.labels,
-        batch_size=chosen.batch_size,
-        max_characters=chosen.max_characters,
-    )
-
-
-_MAKERS: dict[type[BaseModel], Callable[[Any, Collection[str]], Detector]] = {
-    TaggerSettings: _tagger,
-    RulesSettings: _rules,
-    PresidioSettings: _presidio,
-    SpacySettings: _spacy,
-    TransformersSettings: _transformers,
-}

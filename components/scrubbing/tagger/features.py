@@ -25,6 +25,7 @@ WORD_START_ROW = 16  # lexicon words that begin here, by length and class
 WORD_END_ROW = 64
 HASHED_ROW = 128
 MAX_TYPE_ROWS = 14
+SHAPE_ROWS = 5
 CONTEXT_ROWS = 8
 LEXICON_CLASSES = 16
 _LEXICON_LENGTHS = (2, 3, 4)
@@ -95,8 +96,8 @@ def shape_of(word: str) -> str:
 def type_features(word: str, flags: int) -> list[str]:
     """Names of the features of one spelling that is no ideograph. ``flags`` is its byte in the lexicon.
 
-    The first two say which word it is; training drops them at random, so that the others must speak for words
-    never seen.
+    The first SHAPE_ROWS say what kind of word it is, the rest which one. Training drops the rest at random, so that
+    the first must speak for words never seen.
     """
     word = word[:_MAX_WORD]
     small = word.casefold()
@@ -104,15 +105,13 @@ def type_features(word: str, flags: int) -> list[str]:
         number = int(word) if len(word) <= 4 else 0
         year = "y" if len(word) == 4 and 1800 <= number <= 2099 else ""
         range_ = "m" if 1 <= number <= 12 else "d" if number <= 31 else "a" if number <= 120 else ""
-        return [f"w={small}" if len(word) <= 2 else "w=#", f"n={len(word)}", f"n={len(word)}{year}", f"r={range_}"]
-    features = [f"w={small}", f"W={word}", f"s={shape_of(word)}", f"l={min(len(word), 10)}"]
-    features += [f"p={small[:size]}" for size in (2, 3)] if len(word) > 2 else []
-    features += [f"e={small[-size:]}" for size in range(2, _MAX_AFFIX + 1) if len(small) > size]
+        return [f"n={len(word)}", f"n={len(word)}{year}", f"r={range_}", f"w={small}" if len(word) <= 2 else "w=#"]
     large = "X" if word[0].isupper() else "x"
-    features.append(f"g={large}{flags & 0x0F}")
-    features.append(f"c={large}{flags >> 4}")
-    features.append(f"cs={shape_of(word)}{flags >> 4}")
-    return features
+    shape = shape_of(word)
+    features = [f"s={shape}", f"l={min(len(word), 10)}", f"g={large}{flags & 0x0F}", f"c={large}{flags >> 4}"]
+    features += [f"cs={shape}{flags >> 4}", f"w={small}", f"W={word}"]
+    features += [f"p={small[:size]}" for size in (2, 3)] if len(word) > 2 else []
+    return features + [f"e={small[-size:]}" for size in range(2, _MAX_AFFIX + 1) if len(small) > size]
 
 
 def rows_of(features: Sequence[str], table_size: int) -> list[int]:

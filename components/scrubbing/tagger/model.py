@@ -21,7 +21,7 @@ from components.scrubbing.tagger.decode import decode
 from components.scrubbing.tagger.features import CONTEXT_ROWS, HASHED_ROW, NO_ROW, HashedLexicon, Lexicon, context_rows
 from components.scrubbing.tagger.hashing import Hashes, mix
 from components.scrubbing.tagger.labels import TAGGER_LABELS
-from components.scrubbing.tagger.network import LEVELS, SIDE, Floats, Layer, activate
+from components.scrubbing.tagger.network import LEVELS, SIDE, Floats, Layer, convolve
 from components.scrubbing.tagger.tokens import PAD, Tokens, tokenise
 from components.scrubbing.tagger.types_table import TypeTable, padded
 
@@ -31,7 +31,7 @@ GATE_REACH = 2
 GATE_WIDTH = 2 * GATE_REACH + 1
 GATE_PAIRS = (GATE_WIDTH, GATE_WIDTH + 1)  # columns of the gate's table for a pair that ends here, and one further
 GATE_COLUMNS = GATE_WIDTH + len(GATE_PAIRS)
-_BATCH_CHARACTERS = 60_000
+_BATCH_CHARACTERS = 20_000
 # A longer text is read in pieces, cut at white space where there is any near; memory stays bounded on any line.
 _PIECE_CHARACTERS = 100_000
 _BLANK = re.compile(r"\s(?=\S*\Z)")
@@ -96,8 +96,8 @@ class Tagger:
         second_N, first_N = np.flatnonzero(second_T), np.flatnonzero(first_T)
         parameters = self._parameters
         seen_ND = self._see(tokens, types_T, identities_T, first_N)
-        hidden_NH = activate(parameters.first.sums(_around(seen_ND, first_T, second_N)), parameters.first.factors)
-        hidden_NH = activate(parameters.second.sums(_around(hidden_NH, second_T, out_N)), parameters.second.factors)
+        hidden_NH = convolve(seen_ND, _around(first_T, second_N), parameters.first)
+        hidden_NH = convolve(hidden_NH, _around(second_T, out_N), parameters.second)
         return parameters.out.sums(hidden_NH) * parameters.out.factors, out_N
 
     def _tag_batch(
@@ -189,11 +189,10 @@ def _widened(wanted_T: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
     return wide_T
 
 
-def _around(values_ND: Floats, held_T: NDArray[np.bool_], at_M: NDArray[np.int64]) -> Floats:
-    """Rows of each position beside those of its neighbours (M, 5 * D); ``values_ND`` are those of ``held_T``."""
+def _around(held_T: NDArray[np.bool_], at_M: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows of each position and its neighbours (M, 5), in an array with one row for each of ``held_T``."""
     places_T = np.cumsum(held_T) - 1
-    around_MK = places_T[at_M[:, None] + np.arange(-SIDE, SIDE + 1)]
-    return np.asarray(values_ND[around_MK].reshape(len(at_M), -1))
+    return np.asarray(places_T[at_M[:, None] + np.arange(-SIDE, SIDE + 1)])
 
 
 def as_parameters(tensors: Mapping[str, NDArray[np.generic]], gate_threshold: float) -> Parameters:

@@ -17,6 +17,7 @@ SIDE = 2
 LEVELS = 127
 EMBEDDING_LIMIT = 4.0
 HIDDEN_LIMIT = 6.0
+_BLOCK = 1024
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,24 @@ class Layer:
         return np.asarray(inputs @ self.weights + self.biases, dtype=np.float32)
 
 
-def activate(sums: Floats, factors: Floats) -> Floats:
-    """Levels 0 to 127 of a hidden layer."""
-    scaled = sums * factors
-    np.rint(scaled, out=scaled)
-    np.clip(scaled, 0, LEVELS, out=scaled)
-    return scaled
+def convolve(values_ND: Floats, around_MK: NDArray[np.int64], layer: Layer) -> Floats:
+    """Levels 0 to 127 (M, outputs) of a hidden layer over windows of rows, ``around_MK`` the rows of each window.
+
+    A block at a time, so that what is written last is still in the cache when it is read.
+    """
+    levels_MH = np.empty((len(around_MK), layer.weights.shape[1]), dtype=np.float32)
+    inputs = np.empty((_BLOCK, around_MK.shape[1], values_ND.shape[1]), dtype=np.float32)
+    for start in range(0, len(around_MK), _BLOCK):
+        around_BK = around_MK[start : start + _BLOCK]
+        window_BKD = np.take(values_ND, around_BK, axis=0, out=inputs[: len(around_BK)], mode="clip")
+        block_BH = levels_MH[start : start + _BLOCK]
+        np.matmul(window_BKD.reshape(len(around_BK), -1), layer.weights, out=block_BH)
+        block_BH += layer.biases
+        block_BH *= layer.factors
+        np.rint(block_BH, out=block_BH)
+        np.maximum(block_BH, 0, out=block_BH)
+        np.minimum(block_BH, LEVELS, out=block_BH)
+    return levels_MH
 
 
 def quantise(weights: Floats, biases: Floats, *, in_step: float, out_step: float) -> Layer:

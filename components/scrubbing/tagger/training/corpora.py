@@ -150,7 +150,8 @@ def _spia_label(entity: dict[str, Any], value: str, source: str) -> tuple[bool, 
     if kind == "DEM":
         if value[:1].isupper() and value.isalpha():
             return True, "NRP"
-        return True, "AGE" if _AGE.fullmatch(value) else None
+        # Occupations, ranks and the like.
+        return True, "AGE" if _AGE.fullmatch(value) else "TITLE" if masked and source == "tab-spia" else None
     known = {"LOC": "LOCATION", "DATETIME": "DATE_TIME"}
     return (True, known[kind]) if kind in known else (kind == "MISC", None)
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from components.scrubbing.tagger.features import NO_ROW, Lexicon, context_rows
+from components.scrubbing.tagger.features import NO_ROW, SHAPE_ROWS, Lexicon, context_rows
 from components.scrubbing.tagger.labels import OUTSIDE, TAG_COUNT, TAGGER_LABELS, begin_tag
 from components.scrubbing.tagger.network import EMBEDDING_LIMIT, HIDDEN_LIMIT, LEVELS, SIDE
 from components.scrubbing.tagger.tokens import DIGITS, LETTERS, PAD, tokenise
@@ -29,13 +29,13 @@ class TrainingConfig:
     table_size: int = 65536
     embedding_width: int = 32
     hidden_width: int = 64
-    epochs: int = 8
+    epochs: int = 6
     batch_tokens: int = 6000
     learning_rate: float = 6e-3
-    n_templates: int = 7000
+    n_templates: int = 6000
     word_dropout: float = 0.3
-    pair_dropout: float = 0.3
-    dropout: float = 0.1
+    pair_dropout: float = 0.5
+    dropout: float = 0.2
 
 
 @dataclass
@@ -86,6 +86,7 @@ def encode(documents: Sequence[Document], types: TypeTable, lexicon: Lexicon, ta
     masks = np.zeros((len(sets), TAG_COUNT), dtype=bool)
     for tags, number in sets.items():
         masks[number, sorted(tags)] = True
+    judged_T = ~masks[allowed_T].all(axis=1) & (tokens.classes_T != PAD)
     is_word_T = (tokens.classes_T == LETTERS) | (tokens.classes_T == DIGITS)
     return Encoded(
         padded(types.rows),
@@ -94,7 +95,7 @@ def encode(documents: Sequence[Document], types: TypeTable, lexicon: Lexicon, ta
         tags_T,
         allowed_T,
         masks,
-        np.ones(len(tokens), dtype=np.float32) * (tokens.classes_T != PAD),
+        judged_T.astype(np.float32),
         bounds,
         is_word_T,
     )
@@ -202,7 +203,7 @@ def _dropped_rows(
     forget_T = encoded.is_word_T[at_T] & (rng.random(len(at_T)) < config.word_dropout)
     keys_U, uses_T = np.unique(2 * encoded.types_T[at_T].astype(np.int64) + forget_T, return_inverse=True)
     rows_UR = encoded.type_rows[keys_U // 2].astype(np.int64)
-    rows_UR[keys_U % 2 == 1, :2] = NO_ROW
+    rows_UR[keys_U % 2 == 1, SHAPE_ROWS:] = NO_ROW
     context_TC = encoded.context_TC[at_T].astype(np.int64)
     context_TC[rng.random(len(at_T)) < config.pair_dropout, 1] = NO_ROW
     return torch.from_numpy(rows_UR), torch.from_numpy(uses_T), torch.from_numpy(context_TC)

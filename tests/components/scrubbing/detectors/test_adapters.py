@@ -10,7 +10,7 @@ import pytest
 from components.core.errors import ConfigError
 from components.scrubbing.config import ScrubbingConfig
 from components.scrubbing.detectors.adapters import SpacyDetector, TransformersDetector
-from components.scrubbing.detectors.settings import make_detectors
+from components.scrubbing.detectors.make import make_detectors
 from components.scrubbing.engine import Engine
 
 TEXT = "Yesterday Zanele Moko paid in Quorby."
@@ -50,8 +50,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     batch = tokenizer(["yesterday zanele moko paid in .", "in . paid yesterday"], return_tensors="pt", padding=True)
     gold = torch.tensor([[0, 0, 1, 2, 0, 0, 0, 0], [0] * 8])[:, : batch["input_ids"].shape[1]]
-    optimiser = torch.optim.Adam(model.parameters(), lr=0.03)
-    for _ in range(40):
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(200):
         optimiser.zero_grad()
         model(**batch, labels=gold).loss.backward()
         optimiser.step()
@@ -103,10 +103,9 @@ def test_transformers(checkpoint: Path) -> None:
 
 
 def test_transformers_reads_long_texts_in_windows(checkpoint: Path) -> None:
-    detector = TransformersDetector(model=str(checkpoint), types={}, labels=NAMES, batch_size=2, max_characters=40)
-    text = "paid in . " * 6 + "yesterday Zanele Moko paid in ."
-    (span,) = set(detector.detect(text, "en"))
-    assert text[span.start : span.end] == "Zanele Moko"
+    detector = TransformersDetector(model=str(checkpoint), types={}, labels=NAMES, batch_size=2, max_characters=100)
+    text = "paid in . " * 8 + "yesterday Zanele Moko paid in ."
+    assert {text[span.start : span.end] for span in detector.detect(text, "en")} == {"Zanele Moko"}
     assert detector.detect_many(["", text], ["en", "en"])[0] == []
 
 
