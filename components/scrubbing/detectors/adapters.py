@@ -167,9 +167,11 @@ class TransformersDetector(_Adapter):
                 start, end = at + int(entity["start"]), at + int(entity["end"])
                 # Some tokenizers count the blank before a word as its first character.
                 start += len(text[start:end]) - len(text[start:end].lstrip())
-                # What touches the border of a window may be cut; the neighbour has it whole.
-                cut = (at and start == at) or (end == at + len(piece) < len(text))
-                if not cut:
+                # Two windows read what they share; each speaks for its half, where the other sees less context.
+                half = self._max_characters // 10
+                first = at + half if at else 0
+                last = at + len(piece) - half if at + len(piece) < len(text) else len(text)
+                if first <= (start + end) // 2 < last:
                     spans = self._span(text, start, end, str(entity["entity_group"]), float(entity["score"]))
                     found[index] |= dict.fromkeys(spans)
         return [list(spans) for spans in found]

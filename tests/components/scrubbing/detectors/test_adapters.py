@@ -36,10 +36,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from transformers import BertConfig, BertForTokenClassification, BertTokenizerFast
 
     folder = tmp_path_factory.mktemp("hf") / "checkpoint"
-    folder.mkdir()
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "zanele", "moko", "yesterday", "paid", "in", "."]
-    (folder / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
-    tokenizer = BertTokenizerFast(vocab_file=str(folder / "vocab.txt"), do_lower_case=True)
+    tokenizer = BertTokenizerFast(vocab={word: at for at, word in enumerate(words)}, do_lower_case=True)
     torch.manual_seed(0)
     model = BertForTokenClassification(
         BertConfig(
@@ -48,12 +46,13 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
             attention_probs_dropout_prob=0.0,
         )
     )  # fmt: skip
-    batch = tokenizer(["yesterday zanele moko paid in .", "in . paid yesterday"], return_tensors="pt", padding=True)
-    gold = torch.tensor([[0, 0, 1, 2, 0, 0, 0, 0], [0] * 8])[:, : batch["input_ids"].shape[1]]
-    optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
-    for _ in range(200):
+    texts = ["paid in . " * count + "yesterday zanele moko paid in ." for count in range(12)]
+    batch = tokenizer([*texts, "paid in . " * 14], return_tensors="pt", padding=True)
+    gold = (batch["input_ids"] == words.index("zanele")) + 2 * (batch["input_ids"] == words.index("moko"))
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.02)
+    for _ in range(40):
         optimiser.zero_grad()
-        model(**batch, labels=gold).loss.backward()
+        model(**batch, labels=gold.long()).loss.backward()
         optimiser.step()
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
