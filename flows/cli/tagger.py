@@ -24,7 +24,7 @@ def train_tagger(
     ),
     folds: Annotated[int, typer.Option(min=0, max=20, help="Measure by that many folds; 0: do not measure.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Everything is drawn from this seed.")] = 20240229,
-    recall_bias: Annotated[float, typer.Option(help="Log-odds towards finding at which figures are taken.")] = 0.5,
+    recall_bias: Annotated[float, typer.Option(help="Log-odds towards finding at which figures are taken.")] = 1.0,
     json: options.Json = False,
 ) -> None:
     """Train the tagger of names, places and dates on openly licensed sets, and write weights with their card.

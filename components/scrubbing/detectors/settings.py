@@ -21,7 +21,7 @@ class TaggerSettings(_Settings):
 
     kind: Literal["tagger"] = "tagger"
     recall_bias: float = Field(
-        default=0.5, ge=-10, le=10, description="Log-odds towards finding; above 0 more is found, also wrongly."
+        default=1.0, ge=-10, le=10, description="Log-odds towards finding; above 0 more is found, also wrongly."
     )
     weights: Path | None = Field(default=None, description="Folder that train-tagger wrote; empty: the shipped one.")
 

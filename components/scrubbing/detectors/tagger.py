@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -22,6 +23,9 @@ _MIN_SURNAME, _MIN_IDEOGRAPHS = 5, 3
 _EDGES = " \t\n\r,.;:!?\"'“”‘’()[]{}<>|*>-–—_/\\，。；：！？、（）《》「」【】\u3000"
 # Closing characters that belong to a value when what they close is inside it, and the dot of an abbreviation.
 _KEPT_AT_END = frozenset(").")
+_ABBREVIATION = re.compile(r"(?:^|[\s,.])(?:[A-Za-z]|[A-Z][a-z]{1,3}|[ap]\.?m|Corp)\.$")
+# What may stand between two parts of one value: nothing, and in a name the dot of foreign names in Chinese.
+_JOINTS = (frozenset({""}), frozenset({"", "·", "•", "・"}))
 
 
 class TaggerDetector:
@@ -77,7 +81,7 @@ def _tidied(text: str, spans: Sequence[TaggedSpan]) -> list[TaggedSpan]:
             end -= 1  # noqa: PLW2901
         if start == end or _HOLE in text[start:end]:
             continue
-        if tidy and tidy[-1][2] == label and not text[tidy[-1][1] : start].strip():
+        if tidy and tidy[-1][2] == label and text[tidy[-1][1] : start].strip() in _JOINTS[label == "PERSON"]:
             last = tidy.pop()
             start, score = last[0], max(last[3], score)  # noqa: PLW2901
         tidy.append((start, end, label, score))
@@ -127,4 +131,4 @@ def _belongs(text: str, start: int, end: int) -> bool:
     last = text[end - 1]
     if last not in _KEPT_AT_END:
         return False
-    return "(" in text[start:end] if last == ")" else end - start <= 5 and text[end - 2].isalpha()
+    return "(" in text[start:end] if last == ")" else bool(_ABBREVIATION.search(text[max(start, end - 8) : end]))

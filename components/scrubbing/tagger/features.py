@@ -128,19 +128,29 @@ def context_rows(
     left_N = np.maximum(at_N - 1, 0)
     pair_N = mix(identities_T[left_N], identities_T[at_N])
     rows_NC[:, 1] = HASHED_ROW + (pair_N % np.uint32(table_size - HASHED_ROW)).astype(np.int32)
-    ideographs_N = np.flatnonzero(tokens.classes_T[at_N] == IDEOGRAPH)
-    if len(ideographs_N):
-        rows_NC[ideographs_N, 2:] = _word_rows(identities_T, lexicon, at_N[ideographs_N])
+    if (tokens.classes_T[at_N] == IDEOGRAPH).any():
+        _add_words(rows_NC, tokens.classes_T == IDEOGRAPH, identities_T, lexicon, at_N)
     return rows_NC
 
 
-def _word_rows(identities_T: Hashes, lexicon: Lexicon | HashedLexicon, at_M: NDArray[np.int64]) -> Rows:
-    """Lexicon words of 2 to 4 ideographs that begin (columns 0-2) and end (3-5) at each position."""
-    last = len(identities_T) - 1
-    rows_MC = np.zeros((len(at_M), 2 * len(_LEXICON_LENGTHS)), dtype=np.int32)
+def _add_words(
+    rows_NC: Rows,
+    ideograph_T: NDArray[np.bool_],
+    identities_T: Hashes,
+    lexicon: Lexicon | HashedLexicon,
+    at_N: NDArray[np.int64],
+) -> None:
+    """Lexicon words of 2 to 4 ideographs that begin (columns 2-4) and end (5-7) at each position."""
+    run_T = ideograph_T
     for column, length in enumerate(_LEXICON_LENGTHS):
-        for first_M, base, into in ((at_M, WORD_START_ROW, column), (at_M - length + 1, WORD_END_ROW, column + 3)):
-            characters = [identities_T[np.clip(first_M + index, 0, last)] for index in range(length)]
-            found_M = lexicon.look_up(mix(*characters)).astype(np.int32) % LEXICON_CLASSES
-            rows_MC[:, into] = np.where(found_M, base + column * LEXICON_CLASSES + found_M, NO_ROW)
-    return rows_MC
+        # Words lie within a run of ideographs: run_T says that ``length`` of them follow each other from here.
+        run_T = run_T & np.append(ideograph_T[length - 1 :], np.zeros(length - 1, dtype=bool))
+        begin = np.flatnonzero(run_T)
+        if not len(begin):
+            return
+        found = lexicon.look_up(mix(*(identities_T[begin + index] for index in range(length))))
+        classes_T = np.zeros(len(ideograph_T), dtype=np.int32)
+        classes_T[begin] = found % LEXICON_CLASSES
+        for base, into, shift in ((WORD_START_ROW, column + 2, 0), (WORD_END_ROW, column + 5, length - 1)):
+            classes_N = classes_T[np.maximum(at_N - shift, 0)]
+            rows_NC[:, into] = np.where(classes_N, base + column * LEXICON_CLASSES + classes_N, NO_ROW)

@@ -159,10 +159,10 @@ def mix(materials: Materials, *, seed: int, held: Callable[[Document], bool]) ->
     presidio, tab, weibo = sets["presidio-research"], sets["tab-spia"], sets["weibo-ner"]
     en, zh = materials.values_en, materials.values_zh
     documents = [*english, *materials.templates_en, *materials.templates_zh, *materials.silver_zh]
-    documents += [*materials.embedded, *materials.plain, *presidio, *presidio, *presidio, *tab, *weibo, *weibo]
+    documents += [*materials.embedded, *materials.plain, *presidio, *presidio, *presidio, *tab, *weibo, *weibo, *weibo]
     documents += swap_names([*english, *tab], en, rng, share=0.5)
     documents += swap_names(4 * presidio, en, rng, share=1.0)
-    documents += swap_names([*weibo, *weibo], zh, rng, share=1.0)
+    documents += swap_names([*weibo, *weibo, *weibo], zh, rng, share=1.0)
     documents += swap_names(materials.silver_zh, zh, rng, share=1.0)
     documents += change_case([*materials.templates_en, *english, *presidio, *presidio], rng, lower=0.09, upper=0.04)
     originals = [*materials.templates_en, *materials.templates_zh, *english, *tab, *weibo]

@@ -31,6 +31,7 @@ _HAN = re.compile("[\u4e00-\u9fff·]{2,12}")
 _IDEOGRAPH = re.compile("[\u4e00-\u9fff]")
 _OPENERS = "The|It|They|This|These|In|As|A|An|Many|Some|Most|However|When|If|For|While|Although"
 _PLAIN = re.compile(rf"(?<=[.!?] )(?:{_OPENERS}) [a-z ,;'’()\-]{{40,250}}[.!?](?= |\n|$)")
+_DOTTED = re.compile("[\u4e00-\u9fff]{1,5}(?:·[\u4e00-\u9fff]{1,5})+")
 _MAX_PARAGRAPHS, _MAX_CHARACTERS, _MIN_CHARACTERS = 3, 300, 40
 _KINDS = {"nr": "PERSON", "nrfg": "PERSON", "ns": "LOCATION", "nt": "ORGANIZATION"}
 
@@ -105,6 +106,7 @@ def mark_names(
             if len(cut) < _MIN_CHARACTERS or (entry.label and entry.title not in cut):
                 continue
             spans = _marked(cutter.cut(cut, HMM=False), {**titles, entry.title: entry.label}, kinds, surnames)
+            spans = _joined_at_dots(cut, spans)
             if any(span.label for span in spans):
                 yield Document(cut, tuple(spans), NAMES, "zhwiki-extracts", "zh", entry.title)
 
@@ -130,6 +132,21 @@ def _marked(
                 spans.append(Gold(at, at + len(word), label))
         at += len(word)
     return spans
+
+
+def _joined_at_dots(text: str, spans: list[Gold]) -> list[Gold]:
+    """Parts of a foreign name on both sides of a dot as one; with one part known only, the whole is not judged."""
+    whole: list[Gold] = []
+    for match in _DOTTED.finditer(text):
+        parts = [span for span in spans if span.start < match.end() and match.start() < span.end]
+        if parts:
+            start, end = min(span.start for span in parts), max(span.end for span in parts)
+            dots = [at for at in range(match.start(), match.end()) if text[at] == "·"]
+            both = start < dots[0] and end > dots[-1] + 1
+            known = both and any(span.label == "PERSON" for span in parts)
+            whole.append(Gold(start, end, "PERSON") if known else Gold(match.start(), match.end(), None))
+    apart = [span for span in spans if not any(span.start < w.end and w.start < span.end for w in whole)]
+    return sorted([*apart, *whole], key=lambda span: span.start)
 
 
 def _unjudged(run: list[tuple[int, str]], surnames: frozenset[str]) -> list[Gold]:

@@ -12,6 +12,8 @@ import yaml
 
 from components.scrubbing.tagger.training.documents import ALL_LABELS, Document, Gold
 
+# The label of a value that training neither rewards nor punishes.
+UNJUDGED = "?"
 _SLOT = re.compile(r"\{(\w+)\}")
 
 
@@ -19,7 +21,7 @@ class Values(Protocol):
     """Draws the pieces of a slot's value."""
 
     def draw(self, slot: str) -> list[tuple[str, str | None]]:
-        """Text and label of each piece; None: no label."""
+        """Text and label of each piece; None: no label, UNJUDGED: any."""
         ...
 
 
@@ -46,7 +48,7 @@ def fill(template: str, values: Values) -> tuple[str, list[Gold]]:
     def put(piece: str, label: str | None) -> None:
         nonlocal at
         if label and piece:
-            spans.append(Gold(at, at + len(piece), label))
+            spans.append(Gold(at, at + len(piece), None if label == UNJUDGED else label))
         parts.append(piece)
         at += len(piece)
 

@@ -308,6 +308,19 @@ class EnglishValues:
     def _make_nation_plural(self, _: str) -> Value:
         return [(self._rng.choice(DEMONYMS)[1], "NRP")]
 
+    def _make_nation_plural_odd(self, _: str) -> Value:
+        plural = f"{self._rng.choice(DEMONYMS)[0]}s"
+        return [(plural.lower() if self._rng.random() < 0.4 else plural, "NRP")]
+
+    def _make_nationality_odd(self, _: str) -> Value:
+        return [(self._land() if self._rng.random() < 0.3 else self._rng.choice(DEMONYMS)[0], "NRP")]
+
+    def _make_country_odd(self, _: str) -> Value:
+        return [(f"{self._land()} ({self._rng.choice(DEMONYMS)[0]})", "LOCATION")]
+
+    def _make_number_plain(self, _: str) -> Value:
+        return [(str(self._rng.randrange(2, 60)), None)]
+
     def _make_religion(self, _: str) -> Value:
         return [(self._rng.choice(WORDS["religions"]), "NRP")]
 

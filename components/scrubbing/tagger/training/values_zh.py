@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from components.scrubbing.tagger.training.scripts import to_simplified
-from components.scrubbing.tagger.training.templates import load_words
+from components.scrubbing.tagger.training.templates import UNJUDGED, load_words
 from components.scrubbing.tagger.training.values import Value
 
 _HAN = re.compile("[\u4e00-\u9fff·]{2,12}")
@@ -136,7 +136,13 @@ class ChineseValues:
         return [(self._name(), "PERSON")]
 
     def _make_surname(self) -> Value:
-        return [(self._surname(), "PERSON")]
+        # A surname before a title is left to the rules, which know the titles.
+        return [(self._surname(), UNJUDGED)]
+
+    def _make_club(self) -> Value:
+        rng = self._rng
+        name = self._sounds.draw(rng) if rng.random() < 0.6 else rng.choice(self.cities)
+        return [(name, "ORGANIZATION")]
 
     def _make_nick(self) -> Value:
         rng = self._rng
@@ -156,7 +162,9 @@ class ChineseValues:
 
     def _make_city(self) -> Value:
         rng = self._rng
-        return [(rng.choice(self._places if rng.random() < 0.6 else self.cities), "LOCATION")]
+        roll = rng.random()
+        name = rng.choice(self._places if roll < 0.55 else self.cities) if roll < 0.9 else self._sounds.draw(rng)
+        return [(name, "LOCATION")]
 
     def _make_country(self) -> Value:
         return [(self._rng.choice(self.countries), "LOCATION")]
