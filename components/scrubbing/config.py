@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from components.core.config import StageConfig
 from components.core.hashing import digest_value
+from components.scrubbing.detectors.settings import DEFAULT_DETECTORS, DetectorSettings
 
 Language = Literal["en", "zh"]
 Label = Literal[
@@ -37,6 +38,14 @@ Label = Literal[
     "US_DRIVER_LICENSE",
     "US_ITIN",
     "US_PASSPORT",
+    "LOCATION",
+    "STREET_ADDRESS",
+    "ORGANIZATION",
+    "DATE_TIME",
+    "AGE",
+    "NRP",
+    "TITLE",
+    "ZIP_CODE",
 ]
 Policy = Literal["redact", "mask", "pseudonymize", "hash"]
 
@@ -71,6 +80,11 @@ class ScrubbingConfig(StageConfig):
     )
     probes_per_label: int = Field(
         default=40, ge=0, le=10_000, description="Values planted a label and language to measure what is missed."
+    )
+    detectors: tuple[DetectorSettings, ...] = Field(
+        default=DEFAULT_DETECTORS,
+        description="What finds names, places and the like, beside the patterns: tagger, rules, presidio, spacy, "
+        "transformers; each is kind and its own settings. Empty: patterns only.",
     )
 
     def digest(self) -> str:

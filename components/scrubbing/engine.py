@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from components.scrubbing.config import ScrubbingConfig
 from components.scrubbing.detectors import BatchDetector, Detector, Look, SettlingDetector
-from components.scrubbing.detectors.names import NameDetector
+from components.scrubbing.detectors.make import make_detectors
 from components.scrubbing.detectors.patterns import PatternDetector
 from components.scrubbing.policy import PLACEHOLDER
 from components.scrubbing.spans import Span, resolve_spans
@@ -157,7 +157,7 @@ class Engine:
 
 
 def _built_in(config: ScrubbingConfig) -> list[Detector]:
-    built_in: list[Detector] = [PatternDetector(config.labels), NameDetector(config.languages)]
+    built_in: list[Detector] = [PatternDetector(config.labels), *make_detectors(config.detectors, config.languages)]
     if config.deny:
         built_in.append(DenyDetector(config))
     return built_in

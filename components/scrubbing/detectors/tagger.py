@@ -1,0 +1,134 @@
+"""The sequence tagger as a detector: names, places, addresses, dates and the like, in both languages."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right, insort
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.scrubbing.spans import Span
+from components.scrubbing.tagger.artifact import default_tagger, load
+from components.scrubbing.tagger.labels import TAGGER_LABELS
+
+if TYPE_CHECKING:
+    from components.scrubbing.tagger.model import TaggedSpan, Tagger
+
+_HOLE = "\ufffc"
+# A name that is surely one is one wherever it stands in the text, a little less surely.
+_SURE = 0.8
+_REPEATED = 0.9
+_MIN_SURNAME, _MIN_IDEOGRAPHS = 5, 3
+_EDGES = " \t\n\r,.;:!?\"'“”‘’()[]{}<>|*>-–—_/\\，。；：！？、（）《》「」【】\u3000"
+# Closing characters that belong to a value when what they close is inside it, and the dot of an abbreviation.
+_KEPT_AT_END = frozenset(").")
+_ABBREVIATION = re.compile(r"(?:^|[\s,.])(?:[A-Za-z]|[A-Z][a-z]{1,3}|[ap]\.?m|Corp)\.$")
+# What may stand between two parts of one value: nothing, and in a name the dot of foreign names in Chinese.
+_JOINTS = (frozenset({""}), frozenset({"", "·", "•", "・"}))
+
+
+class TaggerDetector:
+    """Spans of the shipped tagger, or of weights that ``train-tagger`` wrote elsewhere."""
+
+    name = "tagger"
+    labels = frozenset(TAGGER_LABELS)
+
+    def __init__(self, *, recall_bias: float = 0.0, weights: Path | None = None) -> None:
+        """``recall_bias`` is in log-odds: above 0 more is found, and more of it wrongly."""
+        self._recall_bias = recall_bias
+        self._weights = weights
+        self._tagger: Tagger | None = None
+
+    @classmethod
+    def of(cls, tagger: Tagger, *, recall_bias: float = 0.0) -> TaggerDetector:
+        """A detector of a tagger that is loaded already."""
+        detector = cls(recall_bias=recall_bias)
+        detector._tagger = tagger
+        return detector
+
+    def detect(self, text: str, lang: str) -> Iterable[Span]:
+        """Spans of one text; ``lang`` is not needed, scripts may mix."""
+        return self.detect_many([text], [lang])[0]
+
+    def detect_many(self, texts: Sequence[str], langs: Sequence[str]) -> list[Sequence[Span]]:  # noqa: ARG002
+        """Spans of each text, neighbours of one label joined; the same as one text at a time."""
+        if self._tagger is None:
+            self._tagger = load_tagger(self._weights)
+        found = self._tagger.tag(texts, recall_bias=self._recall_bias)
+        return [
+            [Span(*place, self.name) for place in _everywhere(text, _tidied(text, spans))] if spans else ()
+            for text, spans in zip(texts, found, strict=True)
+        ]
+
+
+def load_tagger(weights: Path | None) -> Tagger:
+    """The shipped tagger, shared by all detectors of the process, or one of a folder."""
+    if weights is None:
+        return default_tagger()
+    from components.scrubbing.tagger.model import Tagger
+
+    return Tagger(load(weights))
+
+
+def _tidied(text: str, spans: Sequence[TaggedSpan]) -> list[TaggedSpan]:
+    """Without blanks and punctuation at the ends, without holes, and with neighbours of one label as one."""
+    tidy: list[TaggedSpan] = []
+    for start, end, label, score in spans:
+        while start < end and text[start] in _EDGES and text[start] != "(":
+            start += 1  # noqa: PLW2901 - the loop narrows the span
+        while start < end and text[end - 1] in _EDGES and not _belongs(text, start, end):
+            end -= 1  # noqa: PLW2901
+        if start == end or _HOLE in text[start:end]:
+            continue
+        if tidy and tidy[-1][2] == label and text[tidy[-1][1] : start].strip() in _JOINTS[label == "PERSON"]:
+            last = tidy.pop()
+            start, score = last[0], max(last[3], score)  # noqa: PLW2901
+        tidy.append((start, end, label, score))
+    return tidy
+
+
+def _everywhere(text: str, spans: list[TaggedSpan]) -> list[TaggedSpan]:
+    """With every other mention of a person who was surely found: the same words, or the surname alone."""
+    names: dict[str, float] = {}
+    for start, end, label, score in spans:
+        if label == "PERSON" and score >= _SURE:
+            value = text[start:end]
+            for name in (value, value.rsplit(" ", 1)[-1]):
+                least = _MIN_SURNAME if name.isascii() or name != value else _MIN_IDEOGRAPHS
+                if len(name) >= least and not name[0].islower():
+                    names[name] = max(names.get(name, 0.0), score * _REPEATED)
+    if not names:
+        return spans
+    taken = sorted((start, end) for start, end, _, _ in spans)
+    more: list[TaggedSpan] = []
+    for name, score in sorted(names.items(), key=lambda item: (-len(item[0]), item[0])):
+        at = text.find(name)
+        while at >= 0:
+            end = at + len(name)
+            if _stands_alone(text, at, end) and _is_free(taken, at, end):
+                more.append((at, end, "PERSON", score))
+                insort(taken, (at, end))
+            at = text.find(name, end)
+    return sorted([*spans, *more]) if more else spans
+
+
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    """Whether the words do not go on in the same script; ideographs have no borders."""
+    if not text[start : start + 1].isascii() and "\u3400" <= text[start] <= "\u9fff":
+        return True
+    return not (text[start - 1 : start].isalnum() or text[end : end + 1].isalnum())
+
+
+def _is_free(taken: list[tuple[int, int]], start: int, end: int) -> bool:
+    """Whether no span of the sorted ones shares a character with start to end; they do not overlap each other."""
+    at = bisect_right(taken, (start, end))
+    return not (at and taken[at - 1][1] > start) and not (at < len(taken) and taken[at][0] < end)
+
+
+def _belongs(text: str, start: int, end: int) -> bool:
+    """Whether the punctuation at the end is part of the value: ``Mr.``, ``Cyprus (Greek)``."""
+    last = text[end - 1]
+    if last not in _KEPT_AT_END:
+        return False
+    return "(" in text[start:end] if last == ")" else bool(_ABBREVIATION.search(text[max(start, end - 8) : end]))

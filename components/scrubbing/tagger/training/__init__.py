@@ -1,0 +1,1 @@
+"""How the shipped tagger is made: readers, generators, fitting, measuring. Needs the extra ``tagger`` and torch."""
