@@ -10,25 +10,30 @@ import pytest
 from testkit.tiny_models import Tiny
 
 from components.core.corpus import read_records
-from components.modeling.batches import PretrainingBatches, VocabularyIds, assemble, pooled_batches
+from components.modeling.batches import PretrainingBatches, assemble, pooled_batches
 from components.modeling.batching import length_buckets, pad_rows
+from components.modeling.config import Objective
 from components.modeling.corpus import load_split
 from components.modeling.loading import load_tokenizer
 from components.modeling.masking import mask_words
 from components.modeling.pairs import build_sequences
+from components.modeling.vocabulary import VocabularyIds
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import jieba
 
 
-def make(tiny: Tiny, *, seed: int = 0, share: float = 0.3, pairs: bool = True) -> PretrainingBatches:
+def make(
+    tiny: Tiny, *, seed: int = 0, share: float = 0.3, packing: bool = False, objective: Objective = "mlm+nsp"
+) -> PretrainingBatches:
     return PretrainingBatches(
         load_split(tiny.encoded, "train"),
         VocabularyIds.of(load_tokenizer(tiny.tokenizer)),
         max_tokens=64,
         tokens_per_batch=512,
-        pairs=pairs,
+        objective=objective,
+        packing=packing,
         short_share=0.1,
         mask_share=share,
         seed=seed,
@@ -63,7 +68,7 @@ def test_layout_against_a_plain_loop(tiny: Tiny) -> None:
         true_BT.tolist(),
         batch.token_type_ids_BT.tolist(),
         batch.attention_mask_BT.tolist(),
-        batch.next_sentence_labels_B.tolist(),
+        batch.pair_labels_S.tolist(),
         strict=True,
     ):
         length = sum(attention)
@@ -83,14 +88,14 @@ def test_share_over_an_epoch_of_both_languages(tiny: Tiny) -> None:
     for step in range(batches.steps_in_epoch(0)):
         batch = batches.batch(step)
         masked += len(batch.positions_P)
-        maskable += batch.tokens - len(batch.input_ids_BT) * 2 - int((batch.next_sentence_labels_B != -100).sum())
+        maskable += batch.tokens - len(batch.input_ids_BT) * 2 - int((batch.pair_labels_S != -100).sum())
     assert abs(masked / maskable - 0.30) < 0.03  # short rows, each with at least one target
 
 
 def test_chinese_targets_come_as_words(tiny: Tiny) -> None:
     split = load_split(tiny.encoded, "train").in_language("zh")
     vocabulary = VocabularyIds.of(load_tokenizer(tiny.tokenizer))
-    sequences = build_sequences(split, max_tokens=64, pairs=False, short_share=0, generator=np.random.default_rng(0))
+    sequences = build_sequences(split, max_tokens=64, pairs=None, short_share=0, generator=np.random.default_rng(0))
     ids_BT, words_BT, _, _ = assemble(split, vocabulary, sequences, np.arange(len(sequences)))
     sizes = []
     for seed in range(20):
