@@ -143,7 +143,7 @@ def _seed_dropout(seed: int) -> None:
     yet: a millisecond a step, and the notes are never dropped.
     """
     torch.default_generator.manual_seed(seed)
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_available():
         torch.cuda.manual_seed_all(seed)
 
 

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from components.modeling.corpus import EncodedSplit, MappedColumn
-from components.modeling.pairs import IS_NEXT, IS_RANDOM, NO_LABEL, Pairs, Sequences, build_sequences
+from components.modeling.pairs import (
+    IN_ORDER,
+    IS_NEXT,
+    IS_RANDOM,
+    IS_SWAPPED,
+    NO_LABEL,
+    Pairs,
+    Sequences,
+    build_sequences,
+)
 
 
 def make_split(documents: list[list[int]], languages: list[str] | None = None) -> EncodedSplit:
@@ -65,6 +74,20 @@ def test_next_follows_at_once_where_nothing_was_cut(many: EncodedSplit) -> None:
     uncut = (sequences.labels_N == IS_NEXT) & (sequences.lengths() < 32)
     assert uncut.sum() > 100
     assert (sequences.first_N2[uncut, 1] == sequences.second_N2[uncut, 0]).all()
+
+
+def test_sentence_order_swaps_half_of_the_runs_and_stays_in_the_document(many: EncodedSplit) -> None:
+    sequences = build(many, pairs="sop", short=0.0)
+    labelled = sequences.labels_N != NO_LABEL
+    swapped = sequences.labels_N == IS_SWAPPED
+    assert abs(swapped[labelled].mean() - 0.5) < 0.04
+    for (a_start, a_end), (b_start, b_end), label in zip(
+        sequences.first_N2[labelled], sequences.second_N2[labelled], sequences.labels_N[labelled], strict=True
+    ):
+        assert document_of(many, a_start) == document_of(many, b_end - 1)
+        assert (b_start >= a_end) if label == IN_ORDER else (a_start >= b_end)
+    used = [t for row in (sequences.first_N2, sequences.second_N2) for start, end in row for t in range(start, end)]
+    assert len(used) == len(set(used))  # no token twice in an epoch
 
 
 def test_half_of_the_pairs_are_random(many: EncodedSplit) -> None:
