@@ -108,7 +108,9 @@ def pretrain(
         network = make_network(config, vocabulary)
         batches = training_batches(split, vocabulary, config, network.max_tokens)
         steps = _count_steps(batches, config)
-        module = PretrainingModule(network, config, _settings(config, steps, f"{train_split}/{len(split.tokens_T)}"))
+        module = PretrainingModule(
+            network, config, loop_settings(config, steps, f"{train_split}/{len(split.tokens_T)}")
+        )
         result = run_steps(module, batches, work_dir=work_dir, on_metrics=on_metrics, on_progress=on_progress)
         network.to("cpu").eval()
         metrics = evaluate_pretraining(
@@ -148,7 +150,8 @@ def training_batches(
     )
 
 
-def _settings(config: PretrainingConfig, steps: int, data: str) -> LoopSettings:
+def loop_settings(config: PretrainingConfig, steps: int, data: str) -> LoopSettings:
+    """The loop of a training over named data."""
     return LoopSettings(
         total_steps=steps,
         clip_norm=config.clip_norm,
