@@ -146,7 +146,13 @@ def _run_ours(work: _Work, steps: int) -> tuple[PretrainingNetwork, _Turn]:
 
 def _run_trainer(work: _Work, rows: list[list[int]], steps: int) -> tuple[PretrainingNetwork, _Turn]:
     """The library's loop with its default optimiser; the peak rate and warm-up are ours."""
-    from transformers import DataCollatorForLanguageModeling, Trainer, TrainerCallback, TrainingArguments
+    from transformers import (
+        DataCollatorForLanguageModeling,
+        PrinterCallback,
+        Trainer,
+        TrainerCallback,
+        TrainingArguments,
+    )
 
     config, clock = work.config, _Clock()
     network = work.network()
@@ -183,6 +189,7 @@ def _run_trainer(work: _Work, rows: list[list[int]], steps: int) -> tuple[Pretra
         trainer = Trainer(
             model=network.model, args=arguments, data_collator=collate, train_dataset=dataset, callbacks=[Noted()]
         )
+        trainer.remove_callback(PrinterCallback)
         trainer.train()
     return network, clock.turn(sizes[:steps])
 

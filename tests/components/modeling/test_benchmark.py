@@ -9,7 +9,7 @@ from components.core.errors import ContractError
 from components.modeling.benchmark import compare_pretraining
 
 
-def test_compares_with_the_library(tiny: Tiny) -> None:
+def test_compares_with_the_library(tiny: Tiny, capfd: pytest.CaptureFixture[str]) -> None:
     config = tiny_pretraining(objective="mlm", max_steps=None)
     report = compare_pretraining(tiny.encoded, tiny.tokenizer, config, turns=2, steps=3, loss_tokens=2000)
     assert set(report.contenders) == {"ours", "trainer", "trainer_packed"}
@@ -19,6 +19,7 @@ def test_compares_with_the_library(tiny: Tiny) -> None:
         assert len(figures.turns) == 2
         assert figures.heldout_loss is not None
         assert figures.heldout_tokens_trained == pytest.approx(2000, rel=0.3), name
+    assert capfd.readouterr() == ("", "")
     ours, peer = report.contenders["ours"].turns, report.contenders["trainer"].turns
     low, high = sorted(one / other for one, other in zip(ours, peer, strict=True))
     assert low - 0.01 <= report.ratios["trainer"] <= high + 0.01
