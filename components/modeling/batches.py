@@ -1,72 +1,84 @@
 """Batches as a pure function of the optimiser step, so that order, masks and resuming are exact.
 
 Step n lies in epoch e at place b; the epoch's plan depends on (seed, e) and the masks on (seed, e, b), so no state
-is needed beyond n. Sequences of like length share a batch. Letters: N sequences, B rows, T tokens, P targets.
+is needed beyond n. Sequences of like length share a batch, or rows are packed (``packing.py``). Letters: N sequences
+of an epoch, S of a batch, B rows, T tokens, P targets.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from components.core.errors import ContractError
 from components.core.seeds import derive_seed
-from components.modeling.batching import pad_rows
+from components.modeling.batching import pad_rows, ranges
+from components.modeling.config import Objective
 from components.modeling.corpus import EncodedSplit
-from components.modeling.masking import NO_WORD, mask_words
-from components.modeling.pairs import Sequences, build_sequences
+from components.modeling.masking import NO_WORD, mask_words, next_tokens
+from components.modeling.packing import Plan, lay_out, packed_batches
+from components.modeling.pairs import NO_LABEL, Pairs, Sequences, build_sequences
+from components.modeling.vocabulary import VocabularyIds
 
 IntArray = NDArray[np.int64]
 
 _BATCHES_PER_POOL = 32
-
-
-@dataclass(frozen=True)
-class VocabularyIds:
-    """The ids that batches need, and the real ids that random replacement draws from."""
-
-    pad: int
-    cls: int
-    sep: int
-    mask: int
-    special: tuple[int, ...]
-    size: int
-
-    @staticmethod
-    def of(tokenizer: Any) -> VocabularyIds:
-        """Read them from a Hugging Face tokenizer."""
-        return VocabularyIds(
-            pad=tokenizer.pad_token_id,
-            cls=tokenizer.cls_token_id,
-            sep=tokenizer.sep_token_id,
-            mask=tokenizer.mask_token_id,
-            special=tuple(sorted(tokenizer.all_special_ids)),
-            size=len(tokenizer),
-        )
-
-    def real(self) -> IntArray:
-        """Every id that is no special token."""
-        return np.setdiff1d(np.arange(self.size, dtype=np.int64), np.asarray(self.special))
+_PAIRS: dict[Objective, Pairs | None] = {"mlm": None, "mlm+nsp": "nsp", "mlm+sop": "sop", "clm": None}
 
 
 @dataclass(frozen=True)
 class PretrainingBatch:
-    """Model inputs and targets; ``positions_P`` are flat (row * T + token), labels -100 where there is none."""
+    """Model inputs and targets of a batch or of a part of it.
+
+    ``positions_P`` and ``starts_S`` (first tokens of sequences) are flat (row * T + token), ``positions_P`` rising;
+    ``blocks_BT`` numbers the sequences of a row from 1 and is 0 on padding; labels are -100 where there is none.
+    ``targets_total`` and ``labels_total`` count over the whole batch, whose mean the parts make up together.
+    """
 
     input_ids_BT: IntArray
     attention_mask_BT: IntArray
     token_type_ids_BT: IntArray
+    position_ids_BT: IntArray
+    blocks_BT: IntArray
+    starts_S: IntArray
     positions_P: IntArray
     targets_P: IntArray
-    next_sentence_labels_B: IntArray
+    pair_labels_S: IntArray
+    targets_total: IntArray
+    labels_total: IntArray
 
     @property
     def tokens(self) -> int:
         """Real tokens, special ones included."""
         return int(self.attention_mask_BT.sum())
+
+    def parts(self, count: int) -> list[PretrainingBatch]:
+        """At most ``count`` batches of neighbouring rows, which together are this one."""
+        rows, width = self.input_ids_BT.shape
+        edges = np.unique(np.linspace(0, rows, min(count, rows) + 1).round().astype(np.int64))
+        return [self] if len(edges) == 2 else [self._rows(a, b, width) for a, b in pairwise(edges.tolist())]
+
+    def _rows(self, start: int, end: int, width: int) -> PretrainingBatch:
+        targets = slice(*np.searchsorted(self.positions_P, [start * width, end * width]))
+        sequences = slice(*np.searchsorted(self.starts_S, [start * width, end * width]))
+        rows = slice(start, end)
+        return PretrainingBatch(
+            self.input_ids_BT[rows],
+            self.attention_mask_BT[rows],
+            self.token_type_ids_BT[rows],
+            self.position_ids_BT[rows],
+            self.blocks_BT[rows],
+            self.starts_S[sequences] - start * width,
+            self.positions_P[targets] - start * width,
+            self.targets_P[targets],
+            self.pair_labels_S[sequences],
+            self.targets_total,
+            self.labels_total,
+        )
 
 
 def pooled_batches(
@@ -105,19 +117,28 @@ class PretrainingBatches:
         split: EncodedSplit,
         vocabulary: VocabularyIds,
         *,
+        objective: Objective,
         max_tokens: int,
         tokens_per_batch: int,
-        pairs: bool,
         short_share: float,
         mask_share: float,
         seed: int,
+        packing: bool = False,
     ) -> None:
-        """``seed`` decides everything; epochs are planned when first asked for and one is kept."""
+        """``seed`` decides everything; epochs are planned when first asked for and one is kept.
+
+        Raises:
+            ContractError: The objective masks and the tokenizer has no mask token.
+        """
+        if objective != "clm" and vocabulary.mask is None:
+            raise ContractError(f"objective {objective} masks, but the tokenizer has no mask token; give it one")
         self._split, self._vocabulary, self._real_ids = split, vocabulary, vocabulary.real()
+        self._objective, self._packing = objective, packing
+        self._mask_id = -1 if vocabulary.mask is None else vocabulary.mask
         self._max_tokens, self._tokens_per_batch = max_tokens, tokens_per_batch
-        self._pairs, self._short_share, self._mask_share, self._seed = pairs, short_share, mask_share, seed
+        self._short_share, self._mask_share, self._seed = short_share, mask_share, seed
         self._ends = [0]  # steps before the end of each epoch planned so far
-        self._planned: tuple[int, Sequences, list[IntArray]] | None = None
+        self._planned: tuple[int, Sequences, list[Plan]] | None = None
 
     def steps_in_epoch(self, epoch: int) -> int:
         """Batches of one epoch; differs a little from epoch to epoch."""
@@ -133,37 +154,56 @@ class PretrainingBatches:
         generator = np.random.default_rng(derive_seed(self._seed, "masks", epoch, place))
         return self._collate(sequences, plan[place], generator)
 
-    def _plan(self, epoch: int) -> tuple[Sequences, list[IntArray]]:
+    def _plan(self, epoch: int) -> tuple[Sequences, list[Plan]]:
         if self._planned is None or self._planned[0] != epoch:
             generator = np.random.default_rng(derive_seed(self._seed, "sequences", epoch))
             sequences = build_sequences(
                 self._split,
                 max_tokens=self._max_tokens,
-                pairs=self._pairs,
+                pairs=_PAIRS[self._objective],
                 short_share=self._short_share,
                 generator=generator,
             )
-            batches = pooled_batches(
-                sequences.lengths(),
-                tokens_per_batch=self._tokens_per_batch,
-                rows_per_batch=None,
-                generator=generator,
-            )
-            self._planned = (epoch, sequences, batches)
+            self._planned = (epoch, sequences, self._make_plan(sequences.lengths(), generator))
         return self._planned[1], self._planned[2]
 
-    def _collate(self, sequences: Sequences, rows: IntArray, generator: np.random.Generator) -> PretrainingBatch:
-        ids_BT, words_BT, types_BT, attention_BT = assemble(self._split, self._vocabulary, sequences, rows)
-        masked = mask_words(
-            ids_BT,
-            words_BT,
-            share=self._mask_share,
-            mask_id=self._vocabulary.mask,
-            real_ids=self._real_ids,
-            generator=generator,
+    def _make_plan(self, lengths_N: IntArray, generator: np.random.Generator) -> list[Plan]:
+        if self._packing:
+            rows = max(1, self._tokens_per_batch // self._max_tokens)
+            return packed_batches(lengths_N, width=self._max_tokens, rows_per_batch=rows, generator=generator)
+        batches = pooled_batches(
+            lengths_N, tokens_per_batch=self._tokens_per_batch, rows_per_batch=None, generator=generator
         )
+        return [Plan(batch, np.arange(len(batch))) for batch in batches]
+
+    def _collate(self, sequences: Sequences, plan: Plan, generator: np.random.Generator) -> PretrainingBatch:
+        ids_ST, words_ST, types_ST, attention_ST = assemble(self._split, self._vocabulary, sequences, plan.sequences_S)
+        labels_S = sequences.labels_N[plan.sequences_S]
+        if self._objective == "clm":
+            targets = next_tokens(ids_ST, attention_ST)
+        else:
+            targets = mask_words(
+                ids_ST,
+                words_ST,
+                share=self._mask_share,
+                mask_id=self._mask_id,
+                real_ids=self._real_ids,
+                generator=generator,
+            )
+        place = lay_out(attention_ST, plan.rows_S)
+        order_P = np.argsort(place.of_ST.reshape(-1)[targets.positions_P], kind="stable")
         return PretrainingBatch(
-            masked.input_ids_BT, attention_BT, types_BT, masked.positions_P, masked.targets_P, sequences.labels_N[rows]
+            place.spread(targets.input_ids_BT, fill=self._vocabulary.pad),
+            (place.blocks_BT > 0).astype(np.int64),
+            place.spread(types_ST),
+            place.position_ids_BT,
+            place.blocks_BT,
+            place.of_ST[:, 0],
+            place.of_ST.reshape(-1)[targets.positions_P][order_P],
+            targets.targets_P[order_P],
+            labels_S,
+            np.asarray(len(targets.targets_P)),
+            np.asarray((labels_S != NO_LABEL).sum()),
         )
 
 
@@ -183,21 +223,15 @@ def assemble(
     words_BT = np.full(shape, NO_WORD, dtype=np.int64)
     row_starts_B = np.arange(len(rows)) * width
     for starts_B, counts_B, offsets_B in ((first_B2[:, 0], first_B, 1), (second_B2[:, 0], second_B, first_B + 2)):
-        source = _ranges(starts_B, counts_B)
-        target = _ranges(row_starts_B + offsets_B, counts_B)
+        source = ranges(starts_B, counts_B)
+        target = ranges(row_starts_B + offsets_B, counts_B)
         ids_BT.reshape(-1)[target] = split.tokens_T[source]
-        words_BT.reshape(-1)[target] = split.words_T[source]
+        words_BT.reshape(-1)[target] = split.words(source)
     words_BT[np.isin(ids_BT, vocabulary.special)] = NO_WORD
     ids_BT[:, 0] = vocabulary.cls
     ids_BT.reshape(-1)[row_starts_B + first_B + 1] = vocabulary.sep
     ids_BT.reshape(-1)[row_starts_B + lengths_B - 1] = vocabulary.sep
     return ids_BT, words_BT, types_BT, attention_BT
-
-
-def _ranges(starts: IntArray, counts: IntArray) -> IntArray:
-    """``start, start + 1, …`` of every range, joined."""
-    before = np.cumsum(counts) - counts
-    return np.asarray(np.repeat(starts - before, counts) + np.arange(int(counts.sum())))
 
 
 @dataclass(frozen=True)
@@ -213,6 +247,10 @@ class ClassificationBatch:
     def tokens(self) -> int:
         """Real tokens, special ones included."""
         return int(self.attention_mask_BT.sum())
+
+    def parts(self, _count: int) -> list[ClassificationBatch]:
+        """This batch, whole: records are few."""
+        return [self]
 
 
 class ClassificationBatches:

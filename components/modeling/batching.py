@@ -35,3 +35,9 @@ def pad_rows(rows: Sequence[Sequence[int]], *, value: int) -> tuple[IntArray, In
     padded_BT = np.full(mask_BT.shape, value, dtype=np.int64)
     padded_BT[mask_BT.astype(bool)] = np.concatenate([np.asarray(row, dtype=np.int64) for row in rows])
     return padded_BT, mask_BT
+
+
+def ranges(starts: IntArray, counts: IntArray) -> IntArray:
+    """``start, start + 1, …`` of every range, joined."""
+    before = np.cumsum(counts) - counts
+    return np.asarray(np.repeat(starts - before, counts) + np.arange(int(counts.sum())))

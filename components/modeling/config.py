@@ -9,17 +9,35 @@ from pydantic import Field, model_validator
 from components.core.config import StageConfig
 
 Precision = Literal["auto", "fp32", "bf16"]
+Layout = Literal["bert", "modern", "llama"]
+Objective = Literal["mlm", "mlm+nsp", "mlm+sop", "clm"]
 
 
 class ArchitectureConfig(StageConfig):
-    """Shape of the encoder; ignored where training starts from a checkpoint."""
+    """Shape of the network; ignored where training starts from a checkpoint."""
 
+    layout: Layout = Field(
+        default="bert",
+        description="bert: as BERT. modern: ModernBERT (pre-norm, rotary, gated). llama: a decoder, for objective clm.",
+    )
     layers: int = Field(default=2, ge=1, le=48, description="Transformer layers.")
     hidden: int = Field(default=128, ge=8, le=4096, description="Width of the residual stream.")
     heads: int = Field(default=2, ge=1, le=64, description="Attention heads; divides hidden.")
     intermediate: int = Field(default=512, ge=8, le=16384, description="Width of the feed-forward layer.")
     max_tokens: int = Field(default=128, ge=8, le=8192, description="Positions, special tokens included.")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout while pretraining; 0 unless many epochs.")
+    local_window: int | None = Field(
+        default=None,
+        ge=2,
+        le=8192,
+        description="modern: tokens that a local layer sees, half before and half after; None: all layers see all.",
+    )
+    global_every_layers: int = Field(
+        default=3, ge=1, le=48, description="modern: the last of every so many layers sees all tokens."
+    )
+    rotary_base: float = Field(
+        default=10_000.0, gt=1, description="modern, llama: base of the rotary angles of layers that see all tokens."
+    )
     initial_deviation: float | None = Field(
         default=None, gt=0, le=1, description="Standard deviation of new weights; None: wider for narrow models."
     )
@@ -28,22 +46,39 @@ class ArchitectureConfig(StageConfig):
     def _heads_divide_hidden(self) -> ArchitectureConfig:
         if self.hidden % self.heads:
             raise ValueError(f"hidden ({self.hidden}) must be a multiple of heads ({self.heads})")
+        if self.layout != "bert" and (self.hidden // self.heads) % 2:
+            raise ValueError(
+                f"hidden ({self.hidden}) over heads ({self.heads}) is odd: rotary positions of layout {self.layout} "
+                "turn pairs of numbers"
+            )
+        if self.local_window is not None and self.layout != "modern":
+            raise ValueError(f"local_window is for layout modern, layout is {self.layout}")
         return self
 
 
 class PretrainingConfig(StageConfig):
-    """Masked-language-model pretraining, with or without next-sentence prediction."""
+    """Pretraining: masked words with or without a question about sentence pairs, or the next token."""
 
-    architecture: ArchitectureConfig = Field(default_factory=ArchitectureConfig, description="Shape of the encoder.")
+    architecture: ArchitectureConfig = Field(default_factory=ArchitectureConfig, description="Shape of the network.")
     initial: str | None = Field(default=None, description="Hugging Face folder to continue from; None: from scratch.")
-    objective: Literal["mlm", "mlm+nsp"] = Field(default="mlm+nsp", description="Losses that are trained.")
-    nsp_weight: float = Field(default=1.0, gt=0, le=10, description="Weight of the next-sentence loss.")
+    objective: Objective = Field(
+        default="mlm+nsp",
+        description="Losses that are trained: masked words (mlm), with next-sentence (nsp) or sentence-order (sop) "
+        "prediction, or the next token (clm).",
+    )
+    nsp_weight: float = Field(default=1.0, gt=0, le=10, description="Weight of the loss on sentence pairs.")
     mask_share: float = Field(default=0.30, gt=0, lt=0.9, description="Share of tokens masked in training.")
     eval_mask_share: float = Field(default=0.15, gt=0, lt=0.9, description="Share of tokens masked in evaluation.")
     short_sequence_share: float = Field(default=0.1, ge=0, le=1, description="Share of sequences of random length.")
     epochs: float = Field(default=1.0, gt=0, le=1000, description="Passes over the training split.")
     max_steps: int | None = Field(default=None, ge=1, description="Optimiser steps at most; None: epochs decide.")
     tokens_per_batch: int = Field(default=4096, ge=64, description="Padded tokens in a batch at most.")
+    packing: bool = Field(
+        default=False, description="Several sequences a row, each seeing itself alone; else rows of like length."
+    )
+    accumulate: int = Field(
+        default=1, ge=1, le=4096, description="Parts a batch is computed in, one after another; the result is the same."
+    )
     learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Peak learning rate.")
     warmup_share: float = Field(default=0.05, ge=0, lt=1, description="Share of the steps that warm up linearly.")
     decay_share: float = Field(default=0.2, ge=0, le=1, description="Share of the steps that decay linearly to 0.")
@@ -53,6 +88,7 @@ class PretrainingConfig(StageConfig):
     threads: int | None = Field(default=None, ge=1, description="Threads of the arithmetic; None: as torch finds.")
     log_every_steps: int = Field(default=10, ge=1, description="Steps between two lines of the journal.")
     checkpoint_every_steps: int = Field(default=200, ge=1, description="Steps between two checkpoints.")
+    keep_checkpoints: int = Field(default=2, ge=1, le=100, description="Checkpoints that stay on disk.")
     evaluation_tokens: int = Field(default=200_000, ge=256, description="Dev tokens that are evaluated, at most.")
     seed: int = Field(default=0, ge=0, description="Seed of weights, order, pairs and masks.")
 
@@ -66,6 +102,16 @@ class PretrainingConfig(StageConfig):
             raise ValueError(
                 f"tokens_per_batch ({self.tokens_per_batch}) is below architecture.max_tokens "
                 f"({self.architecture.max_tokens}): the longest sequence would not fit"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _objective_fits_layout(self) -> PretrainingConfig:
+        layout = self.architecture.layout
+        if (self.objective == "clm") != (layout == "llama"):
+            raise ValueError(
+                f"objective {self.objective} and architecture.layout {layout} do not fit: clm needs llama, the others "
+                "bert or modern"
             )
         return self
 

@@ -1,10 +1,12 @@
-"""An encoded split as flat arrays: tokens, the word of each, and where sentences and documents begin.
+"""An encoded split as flat columns: tokens, the word of each, and where sentences and documents begin.
 
-Two int32 a token and one offset a sentence; no Python object a row. Letters: T tokens, S sentences, D documents.
+Tokens and words stay on disk, memory-mapped as the Arrow files lie there; in memory is one offset a sentence. Letters:
+T tokens, S sentences, D documents.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,21 +15,51 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.core.errors import ContractError
+from components.modeling.batching import ranges
+
+_WORDS_PER_SENTENCE = 1 << 24  # more than any sentence has
+
+
+class MappedColumn:
+    """An int32 column in parts, each a view into a file; indexed by arrays of places in the whole."""
+
+    def __init__(self, parts: Sequence[NDArray[np.int32]]) -> None:
+        self.parts = tuple(parts) or (np.zeros(0, np.int32),)
+        self._ends = np.cumsum([len(part) for part in self.parts])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, places_T: NDArray[np.int64]) -> NDArray[np.int32]:
+        if len(self.parts) == 1:
+            return np.asarray(self.parts[0][places_T])
+        out_T = np.empty(len(places_T), np.int32)
+        part_T = np.searchsorted(self._ends, places_T, side="right")
+        for part in np.unique(part_T).tolist():
+            here_T = part_T == part
+            start = int(self._ends[part]) - len(self.parts[part])
+            out_T[here_T] = self.parts[part][places_T[here_T] - start]
+        return out_T
 
 
 @dataclass(frozen=True)
 class EncodedSplit:
     """Tokens of a split in document order.
 
-    ``words_T`` numbers words over the whole split, so that equal numbers mean the same word; ``sentence_offsets`` has
-    S + 1 token offsets, ``document_offsets`` D + 1 sentence offsets.
+    ``words_T`` numbers the words of each sentence from 0; ``sentence_offsets`` has S + 1 token offsets,
+    ``document_offsets`` D + 1 sentence offsets.
     """
 
-    tokens_T: NDArray[np.int32]
-    words_T: NDArray[np.int32]
+    tokens_T: MappedColumn
+    words_T: MappedColumn
     sentence_offsets: NDArray[np.int64]
     document_offsets: NDArray[np.int64]
     languages_D: NDArray[np.str_]
+
+    def words(self, places_T: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Numbers of the words that tokens belong to, over the whole split: equal means the same word."""
+        sentences_T = np.searchsorted(self.sentence_offsets, places_T, side="right")
+        return np.asarray(sentences_T * _WORDS_PER_SENTENCE + self.words_T[places_T])
 
     @property
     def documents(self) -> int:
@@ -35,20 +67,18 @@ class EncodedSplit:
         return len(self.document_offsets) - 1
 
     def in_language(self, language: str) -> EncodedSplit:
-        """The documents of one language, as a split of their own that copies nothing but offsets and tokens."""
-        spans = [
-            (int(self.document_offsets[document]), int(self.document_offsets[document + 1]))
-            for document in np.flatnonzero(self.languages_D == language)
-        ]
-        sizes_S = np.diff(self.sentence_offsets)
-        tokens = [slice(self.sentence_offsets[start], self.sentence_offsets[end]) for start, end in spans]
-        sizes = np.concatenate([sizes_S[start:end] for start, end in spans] or [sizes_S[:0]])
+        """The documents of one language, as a split of their own, in memory."""
+        documents = np.flatnonzero(self.languages_D == language)
+        starts, ends = self.document_offsets[documents], self.document_offsets[documents + 1]
+        sentences = ranges(starts, ends - starts)
+        sizes_S = np.diff(self.sentence_offsets)[sentences]
+        places_T = ranges(self.sentence_offsets[sentences], sizes_S)
         return EncodedSplit(
-            np.concatenate([self.tokens_T[part] for part in tokens] or [self.tokens_T[:0]]),
-            np.concatenate([self.words_T[part] for part in tokens] or [self.words_T[:0]]),
-            np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-            np.cumsum([0] + [end - start for start, end in spans], dtype=np.int64),
-            self.languages_D[self.languages_D == language],
+            MappedColumn([self.tokens_T[places_T]]),
+            MappedColumn([self.words_T[places_T]]),
+            np.concatenate([[0], np.cumsum(sizes_S)]).astype(np.int64),
+            np.concatenate([[0], np.cumsum(ends - starts)]).astype(np.int64),
+            self.languages_D[documents],
         )
 
 
@@ -67,29 +97,20 @@ def load_split(encoded: Path, split: str) -> EncodedSplit:
     if not np.array_equal(sentence_offsets, word_offsets):
         raise ContractError(f"{folder}: columns sentences and words differ in shape; encode again")
     languages_D = np.asarray(table.column("lang").to_pylist(), dtype=np.str_)
-    words_T = _number_words(words_T, sentence_offsets)
     return EncodedSplit(tokens_T, words_T, sentence_offsets, document_offsets, languages_D)
 
 
-def _flatten(column: Any) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
-    """Values, inner and outer offsets of a chunked list<list<int32>> column."""
+def _flatten(column: Any) -> tuple[MappedColumn, NDArray[np.int64], NDArray[np.int64]]:
+    """Values, inner and outer offsets of a chunked list<list<int32>> column; the values are not copied."""
     values, inner, outer = [], [np.zeros(1, np.int64)], [np.zeros(1, np.int64)]
     for chunk in column.chunks:
         sentences = chunk.flatten()
-        values.append(sentences.flatten().to_numpy(zero_copy_only=False).astype(np.int32, copy=False))
+        values.append(sentences.flatten().to_numpy(zero_copy_only=True))
         inner.append(_ends(sentences) + inner[-1][-1])
         outer.append(_ends(chunk) + outer[-1][-1])
-    flat = np.concatenate(values) if values else np.zeros(0, np.int32)
-    return flat, np.concatenate(inner), np.concatenate(outer)
+    return MappedColumn(values), np.concatenate(inner), np.concatenate(outer)
 
 
 def _ends(lists: Any) -> NDArray[np.int64]:
     offsets = lists.offsets.to_numpy(zero_copy_only=False).astype(np.int64)
     return np.asarray(offsets[1:] - offsets[0])
-
-
-def _number_words(words_T: NDArray[np.int32], sentence_offsets: NDArray[np.int64]) -> NDArray[np.int32]:
-    starts_T = np.ones(len(words_T), dtype=bool)
-    starts_T[1:] = words_T[1:] != words_T[:-1]
-    starts_T[sentence_offsets[:-1][np.diff(sentence_offsets) > 0]] = True
-    return (np.cumsum(starts_T) - 1).astype(np.int32)

@@ -19,9 +19,11 @@ from components.core.errors import ContractError
 from components.core.jsonfiles import read_json
 from components.modeling.batching import length_buckets, pad_rows
 from components.modeling.loading import architectures, load_model, load_tokenizer
+from components.modeling.networks import PAIR_OBJECTIVE, open_pair_head, vocabulary_head
 
 FloatArray = NDArray[np.float64]
 
+_GENERATORS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 CALIBRATION_FILE = "calibration.json"
 _BATCH_TOKENS = 8192
 _LOGITS_PER_CHUNK = 1 << 24  # 64 MB of fp32 logits at a time
@@ -79,14 +81,22 @@ class MaskedLanguageModel:
         """Open a folder. Raises ContractError if it holds no masked-language-model head."""
         from transformers import AutoModelForMaskedLM, AutoModelForPreTraining
 
-        self.has_next_sentence_head = "BertForPreTraining" in architectures(Path(model_dir))
-        auto_class = AutoModelForPreTraining if self.has_next_sentence_head else AutoModelForMaskedLM
-        self.model: Any = load_model(auto_class, Path(model_dir))
+        names = architectures(Path(model_dir))
+        if any(name.endswith(_GENERATORS) for name in names):
+            raise ContractError(
+                f"{model_dir}: {', '.join(names)} generates from left to right; this needs a masked language model "
+                "(pretraining.objective mlm, mlm+nsp or mlm+sop)"
+            )
+        whole = "BertForPreTraining" in names
+        self.model: Any = load_model(AutoModelForPreTraining if whole else AutoModelForMaskedLM, Path(model_dir))
+        self._pair_head = open_pair_head(Path(model_dir))
+        trained = getattr(self.model.config, PAIR_OBJECTIVE, "nsp")  # BERT's own checkpoints do not say
+        self.has_next_sentence_head = trained == "nsp" and (whole or self._pair_head is not None)
         self.tokenizer: Any = load_tokenizer(Path(model_dir))
         if self.tokenizer.mask_token_id is None:
             raise ContractError(f"{model_dir}: the tokenizer has no mask token; give a masked language model")
         self.max_tokens = _max_tokens(self.model, self.tokenizer)
-        self._head = _vocabulary_head(self.model)
+        self._head = vocabulary_head(self.model)
         self._batch_tokens = batch_tokens
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
@@ -138,9 +148,15 @@ class MaskedLanguageModel:
         out_N2 = np.zeros((len(pairs), 2))
         with torch.inference_mode():
             for index_B, inputs in _batches(rows, types, self.tokenizer.pad_token_id, self._batch_tokens, self.model):
-                pooled_BD = self.model.base_model(**inputs).pooler_output
-                out_N2[index_B] = self.model.cls.seq_relationship(pooled_BD).double().cpu().numpy()
+                out_N2[index_B] = self._pair_logits(self.model.base_model(**inputs)).double().cpu().numpy()
         return out_N2
+
+    def _pair_logits(self, outputs: Any) -> torch.Tensor:
+        if self._pair_head is not None:
+            logits_B2: torch.Tensor = self._pair_head(outputs.last_hidden_state[:, 0])
+        else:
+            logits_B2 = self.model.cls.seq_relationship(outputs.pooler_output)
+        return logits_B2
 
     def embed(self, texts: Sequence[str]) -> FloatArray:
         """Mean of the last layer over real tokens, special tokens included: [N, D]."""
@@ -217,15 +233,6 @@ def _chunks(index_B: NDArray[np.int64], counts: list[int], limit: int) -> Iterat
         size += counts[b]
     if chunk:
         yield chunk
-
-
-def _vocabulary_head(model: Any) -> Callable[[torch.Tensor], torch.Tensor]:
-    """From hidden states [P, D] to vocabulary logits [P, V], found by the head's usual names."""
-    head = getattr(model, "cls", None)
-    found = getattr(head, "predictions", head) if head is not None else getattr(model, "lm_head", None)
-    if found is None:
-        raise ContractError(f"{type(model).__name__}: no BERT- or RoBERTa-style vocabulary head; use such a checkpoint")
-    return found  # type: ignore[no-any-return]
 
 
 def _max_tokens(model: Any, tokenizer: Any) -> int:

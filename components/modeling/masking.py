@@ -68,6 +68,14 @@ def mask_words(
     return MaskedBatch(masked_BT, positions_P, targets_P)
 
 
+def next_tokens(ids_BT: IntArray, attention_mask_BT: IntArray) -> MaskedBatch:
+    """The targets of a decoder: at every token but a row's last the token after it. The ids stay as they are."""
+    has_next_BT = np.zeros(ids_BT.shape, dtype=bool)
+    has_next_BT[:, :-1] = attention_mask_BT[:, 1:] > 0
+    positions_P = np.flatnonzero(has_next_BT)
+    return MaskedBatch(ids_BT, positions_P, ids_BT.reshape(-1)[positions_P + 1])
+
+
 def _choose_words(
     words_BT: IntArray, share: float, generator: np.random.Generator
 ) -> tuple[NDArray[np.bool_], IntArray, IntArray]:

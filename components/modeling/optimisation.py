@@ -79,4 +79,4 @@ def _depth(name: str) -> int | None:
     """0 for embeddings, layer + 1 for layers, None for what lies above them."""
     if match := re.search(r"\blayers?\.(\d+)\.", name):
         return int(match.group(1)) + 1
-    return 0 if "embeddings" in name else None
+    return 0 if "embed" in name else None

@@ -1,11 +1,13 @@
-"""Sequences of one epoch: single segments, or sentence pairs for next-sentence prediction.
+"""Sequences of one epoch: single segments, or sentence pairs for next-sentence or sentence-order prediction.
 
 As in BERT (https://arxiv.org/abs/1810.04805, appendix A.2; create_pretraining_data.py of its repository): sentences of
 a document are gathered up to a target length, cut into A and B at a random sentence border, and in half of the cases B
 is replaced by a run from another document; the sentences it displaced then start the next sequence. Two deviations:
 the other document is one of the same language, else the label could be told by the script; and a run of one sentence
 has no B but becomes a single segment without a label, because giving such runs only random partners would tell the
-label by the length. Label 0 is "is next", as in Hugging Face.
+label by the length. Label 0 is "is next", as in Hugging Face. For sentence order (ALBERT,
+https://arxiv.org/abs/1909.11942, section 3.1) both segments follow one another, and in half of the cases they are
+swapped (label 1), so that topic tells nothing.
 
 A segment is a range of the split's flat tokens, so an epoch is five numbers a sequence.
 """
@@ -14,13 +16,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.modeling.corpus import EncodedSplit
 
+Pairs = Literal["nsp", "sop"]
+
 IS_NEXT, IS_RANDOM, NO_LABEL = 0, 1, -100
+IN_ORDER, IS_SWAPPED = 0, 1
 _MIN_TOKENS = 2  # one token alone has no context to be guessed from
 _DRAWS = 65_536
 
@@ -43,14 +49,14 @@ class Sequences:
 
 
 def build_sequences(
-    split: EncodedSplit, *, max_tokens: int, pairs: bool, short_share: float, generator: np.random.Generator
+    split: EncodedSplit, *, max_tokens: int, pairs: Pairs | None, short_share: float, generator: np.random.Generator
 ) -> Sequences:
     """All sequences of one epoch, documents in random order.
 
     Args:
         split: The flat corpus.
         max_tokens: Longest sequence, special tokens included.
-        pairs: Whether to make sentence pairs.
+        pairs: Which question sentence pairs ask; None for single segments.
         short_share: Share of sequences that aim at a random shorter length.
         generator: Source of all draws.
     """
@@ -65,7 +71,13 @@ class _Builder:
     """Gathers sequences document by document; plain lists and numbers, since it runs once a sentence."""
 
     def __init__(
-        self, split: EncodedSplit, *, max_tokens: int, pairs: bool, short_share: float, generator: np.random.Generator
+        self,
+        split: EncodedSplit,
+        *,
+        max_tokens: int,
+        pairs: Pairs | None,
+        short_share: float,
+        generator: np.random.Generator,
     ) -> None:
         self.rows: list[tuple[int, int, int, int, int]] = []
         self._bounds = split.sentence_offsets.tolist()
@@ -102,6 +114,9 @@ class _Builder:
         middle = first + 1 + int(next(self._uniform) * (last - first - 1))
         if next(self._uniform) < 0.5:
             self._add(bounds[first], bounds[middle], bounds[middle], bounds[last], IS_NEXT)
+            return last
+        if self._pairs == "sop":
+            self._add(bounds[middle], bounds[last], bounds[first], bounds[middle], IS_SWAPPED)
             return last
         wanted = max(1, target - (bounds[middle] - bounds[first]))
         start, end = self._random_run(document, wanted)

@@ -1,13 +1,12 @@
-"""Pretraining: masked words, and whether B follows A.
+"""Pretraining: masked words, with or without a question about sentence pairs, or the next token.
 
-In: an encoded corpus and a tokenizer folder. Out: a Hugging Face folder of ``BertForPreTraining`` with the tokenizer,
-``metrics.jsonl`` and ``report.json``. Vocabulary logits are computed at masked positions only; the loss is the mean
-over all masked tokens of a batch, plus the weighted next-sentence loss. Letters: B rows, T tokens, D width, P targets.
+In: an encoded corpus and a tokenizer folder. Out: a Hugging Face folder (``networks.py``) with the tokenizer,
+``metrics.jsonl`` and ``report.json``. The loss is the mean over all targets of a batch, plus the weighted loss on
+pairs. Letters: B rows, T tokens, D width, P targets, S sequences.
 """
 
 from __future__ import annotations
 
-import logging
 import shutil
 from pathlib import Path
 from typing import Any
@@ -19,19 +18,15 @@ from components.core.errors import ContractError
 from components.core.jsonfiles import write_json
 from components.core.seeds import derive_seed
 from components.core.store import StageReport
-from components.modeling.batches import PretrainingBatches, VocabularyIds
+from components.modeling.batches import PretrainingBatches
 from components.modeling.config import PretrainingConfig
 from components.modeling.corpus import EncodedSplit, load_split
-from components.modeling.loading import load_model, load_tokenizer
+from components.modeling.loading import load_tokenizer
+from components.modeling.networks import PretrainingNetwork, make_network
 from components.modeling.optimisation import arithmetic, make_optimizer, warmup_stable_decay
 from components.modeling.pairs import NO_LABEL
-from components.modeling.pretraining_report import (
-    PretrainingReport,
-    evaluate_pretraining,
-    masked_logits,
-    most_frequent_token,
-)
-from components.modeling.saving import save_model
+from components.modeling.pretraining_report import PretrainingReport, evaluate_pretraining, most_frequent_token
+from components.modeling.saving import save_network
 from components.modeling.training_loop import (
     JOURNAL_FILE,
     LoopSettings,
@@ -40,34 +35,32 @@ from components.modeling.training_loop import (
     StepModule,
     run_steps,
 )
-
-logger = logging.getLogger(__name__)
-
-# BERT base draws weights with deviation 0.02 at width 768. Kept at that, attention of a narrow model starts flat and
-# needs thousands of steps to leave the unigram plateau; scaling with 1/sqrt(width) keeps the logits' spread.
-_REFERENCE_DEVIATION, _REFERENCE_WIDTH = 0.02, 768
+from components.modeling.vocabulary import VocabularyIds
 
 
 class PretrainingModule(StepModule):
-    """``BertForPreTraining`` with sparse vocabulary logits."""
+    """A network under the losses of its objective."""
 
-    def __init__(self, model: Any, config: PretrainingConfig, settings: LoopSettings) -> None:
-        super().__init__(model, settings)
+    def __init__(self, network: PretrainingNetwork, config: PretrainingConfig, settings: LoopSettings) -> None:
+        super().__init__(network, settings)
         self.config = config
+        self._name = "clm_loss" if config.objective == "clm" else "mlm_loss"
 
     def losses(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """``loss``, ``mlm_loss`` and, with pairs, ``nsp_loss``, in nats."""
-        targets_P = batch["targets_P"]
-        logits_PV, pooled_BD = masked_logits(self.model, batch)
-        mlm = nn.functional.cross_entropy(logits_PV.float(), targets_P)
-        if self.config.objective == "mlm":
-            return {"loss": mlm, "mlm_loss": mlm.detach()}
-        labels_B = batch["next_sentence_labels_B"]
-        heads: Any = self.model.cls
-        nsp_logits_B2 = heads.seq_relationship(pooled_BD).float()
-        total = nn.functional.cross_entropy(nsp_logits_B2, labels_B, ignore_index=NO_LABEL, reduction="sum")
-        nsp = total / (labels_B != NO_LABEL).sum().clamp(min=1)  # a batch of single segments has no label: 0, not NaN
-        return {"loss": mlm + self.config.nsp_weight * nsp, "mlm_loss": mlm.detach(), "nsp_loss": nsp.detach()}
+        """``loss``, ``mlm_loss`` or ``clm_loss`` and, with pairs, ``nsp_loss`` or ``sop_loss``, in nats.
+
+        The means are over the targets and labels of the whole batch: the losses of its parts sum to its own.
+        """
+        logits_PV, pair_logits_S2 = self.model(batch)
+        total = nn.functional.cross_entropy(logits_PV.float(), batch["targets_P"], reduction="sum")
+        words = total / batch["targets_total"]
+        if pair_logits_S2 is None:
+            return {"loss": words, self._name: words.detach()}
+        labels_S, count = batch["pair_labels_S"], batch["labels_total"].clamp(min=1)  # no label: 0, not NaN
+        logits = pair_logits_S2.float()
+        pairs = nn.functional.cross_entropy(logits, labels_S, ignore_index=NO_LABEL, reduction="sum") / count
+        loss = words + self.config.nsp_weight * pairs
+        return {"loss": loss, self._name: words.detach(), f"{self.model.pairs}_loss": pairs.detach()}
 
     def configure_optimizers(self) -> Any:
         """AdamW under warm-up, plateau, decay; by step."""
@@ -112,85 +105,63 @@ def pretrain(
     opened = load_tokenizer(tokenizer)
     vocabulary = VocabularyIds.of(opened)
     with arithmetic(config.threads, derive_seed(config.seed, "weights")):
-        model = make_model(config, vocabulary)
-        batches = _batches(split, vocabulary, config, model.config.max_position_embeddings)
+        network = make_network(config, vocabulary)
+        batches = training_batches(split, vocabulary, config, network.max_tokens)
         steps = _count_steps(batches, config)
-        settings = LoopSettings(
-            total_steps=steps,
-            clip_norm=config.clip_norm,
-            precision=config.precision,
-            log_every_steps=config.log_every_steps,
-            checkpoint_every_steps=config.checkpoint_every_steps,
-            seed=config.seed,
-            fingerprint=f"{config.digest()}/{train_split}/{len(split.tokens_T)}",
+        module = PretrainingModule(
+            network, config, loop_settings(config, steps, f"{train_split}/{len(split.tokens_T)}")
         )
-        module = PretrainingModule(model, config, settings)
         result = run_steps(module, batches, work_dir=work_dir, on_metrics=on_metrics, on_progress=on_progress)
-        model.to("cpu").eval()
+        network.to("cpu").eval()
         metrics = evaluate_pretraining(
-            model, load_split(encoded, "dev"), vocabulary, config, common_token=most_frequent_token(split, vocabulary)
+            network, load_split(encoded, "dev"), vocabulary, config, common_token=most_frequent_token(split, vocabulary)
         )
-    opened.model_max_length = model.config.max_position_embeddings
-    save_model(model, opened, out_dir)
+    opened.model_max_length = network.max_tokens
+    save_network(network, opened, out_dir)
     shutil.copyfile(work_dir / JOURNAL_FILE, out_dir / JOURNAL_FILE)
-    report = PretrainingReport.of(split, train_split, steps, model, metrics)
+    report = PretrainingReport(
+        objective=config.objective,
+        train_split=train_split,
+        documents=split.documents,
+        corpus_tokens=len(split.tokens_T),
+        steps=steps,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        metrics=metrics,
+    )
     write_json(report, out_dir / "report.json")
     rate = round(result.tokens / max(1e-9, result.seconds))
     return StageReport(rows=split.documents, summary={**report.summary(), "tokens_per_second": rate})
 
 
-def make_model(config: PretrainingConfig, vocabulary: VocabularyIds) -> Any:
-    """A ``BertForPreTraining``: new under torch's random state, or that of ``config.initial``.
-
-    Raises:
-        ContractError: The checkpoint has fewer embeddings than the tokenizer has tokens.
-    """
-    from transformers import BertConfig, BertForPreTraining
-
-    shape = config.architecture
-    if config.initial is not None:
-        model = load_model(
-            BertForPreTraining,
-            Path(config.initial),
-            may_lack=("cls.seq_relationship", "bert.pooler"),
-            hidden_dropout_prob=shape.dropout,
-            attention_probs_dropout_prob=shape.dropout,
-        )
-        if model.config.vocab_size < vocabulary.size:
-            raise ContractError(
-                f"{config.initial}: {model.config.vocab_size} token embeddings, the tokenizer has {vocabulary.size} "
-                "tokens; use the checkpoint's own tokenizer"
-            )
-        return model
-    return BertForPreTraining(
-        BertConfig(
-            vocab_size=vocabulary.size,
-            hidden_size=shape.hidden,
-            num_hidden_layers=shape.layers,
-            num_attention_heads=shape.heads,
-            intermediate_size=shape.intermediate,
-            max_position_embeddings=shape.max_tokens,
-            hidden_dropout_prob=shape.dropout,
-            attention_probs_dropout_prob=shape.dropout,
-            initializer_range=shape.initial_deviation
-            or _REFERENCE_DEVIATION * (_REFERENCE_WIDTH / shape.hidden) ** 0.5,
-            pad_token_id=vocabulary.pad,
-        )
-    )
-
-
-def _batches(
+def training_batches(
     split: EncodedSplit, vocabulary: VocabularyIds, config: PretrainingConfig, max_tokens: int
 ) -> PretrainingBatches:
+    """The batches of a training, whose rows have at most ``max_tokens`` tokens and what the config allows."""
     return PretrainingBatches(
         split,
         vocabulary,
+        objective=config.objective,
         max_tokens=min(config.architecture.max_tokens, max_tokens),
         tokens_per_batch=config.tokens_per_batch,
-        pairs=config.objective == "mlm+nsp",
         short_share=config.short_sequence_share,
         mask_share=config.mask_share,
         seed=config.seed,
+        packing=config.packing,
+    )
+
+
+def loop_settings(config: PretrainingConfig, steps: int, data: str) -> LoopSettings:
+    """The loop of a training over named data."""
+    return LoopSettings(
+        total_steps=steps,
+        clip_norm=config.clip_norm,
+        precision=config.precision,
+        log_every_steps=config.log_every_steps,
+        checkpoint_every_steps=config.checkpoint_every_steps,
+        seed=config.seed,
+        fingerprint=f"{config.digest()}/{data}",
+        keep_checkpoints=config.keep_checkpoints,
+        parts=config.accumulate,
     )
 
 

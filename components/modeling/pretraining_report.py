@@ -7,36 +7,42 @@ language is evaluated by itself (a random B then is of the same language) and ``
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import numpy as np
 import torch
 from pydantic import BaseModel
 
 from components.core.seeds import derive_seed
-from components.modeling.batches import PretrainingBatches, VocabularyIds
-from components.modeling.config import PretrainingConfig
+from components.modeling.batches import PretrainingBatches
+from components.modeling.config import Objective, PretrainingConfig
 from components.modeling.corpus import EncodedSplit
+from components.modeling.networks import PretrainingNetwork, pairs_of
 from components.modeling.pairs import NO_LABEL
 from components.modeling.training_loop import to_tensors
+from components.modeling.vocabulary import VocabularyIds
 
 _EVALUATION_SEED = 15  # fixed: masks must not change with the run's seed
 
 
 class PretrainingMetrics(BaseModel):
-    """Dev figures of one language or of all. Losses in nats a masked token; shares in [0, 1]."""
+    """Dev figures of one language or of all.
 
-    masked_tokens: int
+    ``targets`` are masked tokens, or with objective clm all that have one before them. Losses in nats a target; shares
+    in [0, 1].
+    """
+
+    targets: int
     pairs: int
-    mlm_loss: float
-    mlm_accuracy: float
+    loss: float
+    accuracy: float
     unigram_accuracy: float
-    nsp_accuracy: float | None
+    pair_accuracy: float | None
 
 
 class PretrainingReport(BaseModel):
     """What was trained, on how much, and how well it does."""
 
+    objective: Objective
     train_split: str
     documents: int
     corpus_tokens: int
@@ -44,60 +50,46 @@ class PretrainingReport(BaseModel):
     parameters: int
     metrics: dict[str, PretrainingMetrics]
 
-    @staticmethod
-    def of(
-        split: EncodedSplit, train_split: str, steps: int, model: Any, metrics: dict[str, PretrainingMetrics]
-    ) -> PretrainingReport:
-        """Put it together."""
-        return PretrainingReport(
-            train_split=train_split,
-            documents=split.documents,
-            corpus_tokens=len(split.tokens_T),
-            steps=steps,
-            parameters=sum(parameter.numel() for parameter in model.parameters()),
-            metrics=metrics,
-        )
-
     def summary(self) -> dict[str, object]:
         """The figures for people."""
-        pooled = self.metrics["all"]
-        return {
+        pooled, words, pairs = self.metrics["all"], self.objective.split("+")[0], pairs_of(self.objective)
+        figures: dict[str, object] = {
             "steps": self.steps,
             "parameters": self.parameters,
-            "mlm_loss": round(pooled.mlm_loss, 4),
-            "mlm_accuracy": round(pooled.mlm_accuracy, 4),
+            f"{words}_loss": round(pooled.loss, 4),
+            f"{words}_accuracy": round(pooled.accuracy, 4),
             "unigram_accuracy": round(pooled.unigram_accuracy, 4),
-            "nsp_accuracy": None if pooled.nsp_accuracy is None else round(pooled.nsp_accuracy, 4),
         }
-
-
-def masked_logits(model: Any, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Vocabulary logits [P, V] at the masked positions, and the pooled [CLS] [B, D]."""
-    outputs = model.bert(
-        input_ids=batch["input_ids_BT"],
-        attention_mask=batch["attention_mask_BT"],
-        token_type_ids=batch["token_type_ids_BT"],
-    )
-    hidden_BTD = outputs.last_hidden_state
-    selected_PD = hidden_BTD.reshape(-1, hidden_BTD.shape[-1]).index_select(0, batch["positions_P"])
-    return model.cls.predictions(selected_PD), outputs.pooler_output
+        if pairs is not None and pooled.pair_accuracy is not None:
+            figures[f"{pairs}_accuracy"] = round(pooled.pair_accuracy, 4)
+        return figures
 
 
 def most_frequent_token(split: EncodedSplit, vocabulary: VocabularyIds) -> int:
     """The token that a model without context would always guess."""
-    counts_V = np.bincount(split.tokens_T, minlength=vocabulary.size)
+    counts_V = sum(
+        (np.bincount(part, minlength=vocabulary.size) for part in split.tokens_T.parts),
+        np.zeros(vocabulary.size, np.int64),
+    )
     counts_V[list(vocabulary.special)] = 0
     return int(counts_V.argmax())
 
 
 def evaluate_pretraining(
-    model: Any, dev: EncodedSplit, vocabulary: VocabularyIds, config: PretrainingConfig, *, common_token: int
+    network: PretrainingNetwork,
+    dev: EncodedSplit,
+    vocabulary: VocabularyIds,
+    config: PretrainingConfig,
+    *,
+    common_token: int,
 ) -> dict[str, PretrainingMetrics]:
     """Metrics by language and for ``all``; ``config.evaluation_tokens`` are shared out among languages."""
     languages = sorted(set(dev.languages_D.tolist()))
     budget = config.evaluation_tokens // max(1, len(languages))
     sums = {
-        language: _count(model, dev.in_language(language), vocabulary, config, common_token=common_token, budget=budget)
+        language: _count(
+            network, dev.in_language(language), vocabulary, config, common_token=common_token, budget=budget
+        )
         for language in languages
     }
     pooled: Counter[str] = Counter()
@@ -107,7 +99,7 @@ def evaluate_pretraining(
 
 
 def _count(
-    model: Any,
+    network: PretrainingNetwork,
     dev: EncodedSplit,
     vocabulary: VocabularyIds,
     config: PretrainingConfig,
@@ -119,9 +111,9 @@ def _count(
     batches = PretrainingBatches(
         dev,
         vocabulary,
-        max_tokens=min(config.architecture.max_tokens, int(model.config.max_position_embeddings)),
+        objective=config.objective,
+        max_tokens=min(config.architecture.max_tokens, network.max_tokens),
         tokens_per_batch=config.tokens_per_batch,
-        pairs=config.objective == "mlm+nsp",
         short_share=0.0,
         mask_share=config.eval_mask_share,
         seed=derive_seed(_EVALUATION_SEED, "evaluation"),
@@ -129,16 +121,16 @@ def _count(
     with torch.inference_mode():
         for step in range(batches.steps_in_epoch(0)):
             batch = to_tensors(batches.batch(step))
-            logits_PV, pooled_BD = masked_logits(model, batch)
-            targets_P, labels_B = batch["targets_P"], batch["next_sentence_labels_B"]
-            counts["masked"] += len(targets_P)
+            logits_PV, pair_logits_S2 = network(batch)
+            targets_P, labels_S = batch["targets_P"], batch["pair_labels_S"]
+            counts["targets"] += len(targets_P)
             counts["loss"] += float(torch.nn.functional.cross_entropy(logits_PV, targets_P, reduction="sum"))  # type: ignore[assignment]
             counts["right"] += int((logits_PV.argmax(1) == targets_P).sum())
             counts["common"] += int((targets_P == common_token).sum())
-            labelled_B = labels_B != NO_LABEL
-            guesses_B = model.cls.seq_relationship(pooled_BD).argmax(1)
-            counts["pairs"] += int(labelled_B.sum())
-            counts["pairs_right"] += int((guesses_B == labels_B)[labelled_B].sum())
+            if pair_logits_S2 is not None:
+                labelled_S = labels_S != NO_LABEL
+                counts["pairs"] += int(labelled_S.sum())
+                counts["pairs_right"] += int((pair_logits_S2.argmax(1) == labels_S)[labelled_S].sum())
             counts["tokens"] += int(batch["attention_mask_BT"].sum())
             if counts["tokens"] >= budget:
                 break
@@ -146,12 +138,12 @@ def _count(
 
 
 def _metrics(counts: Counter[str]) -> PretrainingMetrics:
-    masked, pairs = counts["masked"], counts["pairs"]
+    targets, pairs = counts["targets"], counts["pairs"]
     return PretrainingMetrics(
-        masked_tokens=masked,
+        targets=targets,
         pairs=pairs,
-        mlm_loss=round(counts["loss"] / max(1, masked), 6),
-        mlm_accuracy=round(counts["right"] / max(1, masked), 6),
-        unigram_accuracy=round(counts["common"] / max(1, masked), 6),
-        nsp_accuracy=round(counts["pairs_right"] / pairs, 6) if pairs else None,
+        loss=round(counts["loss"] / max(1, targets), 6),
+        accuracy=round(counts["right"] / max(1, targets), 6),
+        unigram_accuracy=round(counts["common"] / max(1, targets), 6),
+        pair_accuracy=round(counts["pairs_right"] / pairs, 6) if pairs else None,
     )

@@ -7,28 +7,36 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from testkit.tiny_models import Tiny
 
 from components.core.corpus import read_records
-from components.modeling.batches import PretrainingBatches, VocabularyIds, assemble, pooled_batches
+from components.modeling.batches import PretrainingBatches, assemble, pooled_batches
 from components.modeling.batching import length_buckets, pad_rows
-from components.modeling.corpus import load_split
+from components.modeling.config import Objective
+from components.modeling.corpus import MappedColumn, load_split
 from components.modeling.loading import load_tokenizer
 from components.modeling.masking import mask_words
+from components.modeling.packing import packed_batches
 from components.modeling.pairs import build_sequences
+from components.modeling.vocabulary import VocabularyIds
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import jieba
 
 
-def make(tiny: Tiny, *, seed: int = 0, share: float = 0.3, pairs: bool = True) -> PretrainingBatches:
+def make(
+    tiny: Tiny, *, seed: int = 0, share: float = 0.3, packing: bool = False, objective: Objective = "mlm+nsp"
+) -> PretrainingBatches:
     return PretrainingBatches(
         load_split(tiny.encoded, "train"),
         VocabularyIds.of(load_tokenizer(tiny.tokenizer)),
         max_tokens=64,
         tokens_per_batch=512,
-        pairs=pairs,
+        objective=objective,
+        packing=packing,
         short_share=0.1,
         mask_share=share,
         seed=seed,
@@ -63,7 +71,7 @@ def test_layout_against_a_plain_loop(tiny: Tiny) -> None:
         true_BT.tolist(),
         batch.token_type_ids_BT.tolist(),
         batch.attention_mask_BT.tolist(),
-        batch.next_sentence_labels_B.tolist(),
+        batch.pair_labels_S.tolist(),
         strict=True,
     ):
         length = sum(attention)
@@ -83,14 +91,14 @@ def test_share_over_an_epoch_of_both_languages(tiny: Tiny) -> None:
     for step in range(batches.steps_in_epoch(0)):
         batch = batches.batch(step)
         masked += len(batch.positions_P)
-        maskable += batch.tokens - len(batch.input_ids_BT) * 2 - int((batch.next_sentence_labels_B != -100).sum())
+        maskable += batch.tokens - len(batch.input_ids_BT) * 2 - int((batch.pair_labels_S != -100).sum())
     assert abs(masked / maskable - 0.30) < 0.03  # short rows, each with at least one target
 
 
 def test_chinese_targets_come_as_words(tiny: Tiny) -> None:
     split = load_split(tiny.encoded, "train").in_language("zh")
     vocabulary = VocabularyIds.of(load_tokenizer(tiny.tokenizer))
-    sequences = build_sequences(split, max_tokens=64, pairs=False, short_share=0, generator=np.random.default_rng(0))
+    sequences = build_sequences(split, max_tokens=64, pairs=None, short_share=0, generator=np.random.default_rng(0))
     ids_BT, words_BT, _, _ = assemble(split, vocabulary, sequences, np.arange(len(sequences)))
     sizes = []
     for seed in range(20):
@@ -135,3 +143,76 @@ def test_pad_rows() -> None:
     padded, mask = pad_rows([[5, 6, 7], [8]], value=0)
     assert padded.tolist() == [[5, 6, 7], [8, 0, 0]]
     assert mask.tolist() == [[1, 1, 1], [1, 0, 0]]
+
+
+@pytest.mark.parametrize("objective", ["mlm", "mlm+nsp", "clm"])
+def test_packing_keeps_every_sequence_whole(tiny: Tiny, objective: Objective) -> None:
+    """The rows of a packed epoch hold the sequences of a loose one, each once, between its own begin and end."""
+    tokenizer = load_tokenizer(tiny.tokenizer)
+    loose, packed = make(tiny, objective=objective), make(tiny, objective=objective, packing=True)
+    found = []
+    for batches in (loose, packed):
+        texts = []
+        for step in range(batches.steps_in_epoch(0)):
+            batch = batches.batch(step)
+            true_BT = batch.input_ids_BT.copy()
+            if objective != "clm":
+                true_BT.reshape(-1)[batch.positions_P] = batch.targets_P
+            for row, blocks, places in zip(true_BT, batch.blocks_BT, batch.position_ids_BT, strict=True):
+                for block in range(1, blocks.max() + 1):
+                    texts.append(tuple(row[blocks == block].tolist()))
+                    assert places[blocks == block].tolist() == list(range(len(texts[-1])))
+                    assert (texts[-1][0], texts[-1][-1]) == (tokenizer.cls_token_id, tokenizer.sep_token_id)
+            assert (batch.attention_mask_BT == (batch.blocks_BT > 0)).all()
+            assert (true_BT.reshape(-1)[batch.starts_S] == tokenizer.cls_token_id).all()
+            assert len(batch.starts_S) == len(batch.pair_labels_S)
+        found.append(sorted(texts))
+    assert found[0] == found[1]
+
+
+def test_packed_rows_are_nearly_full(tiny: Tiny) -> None:
+    batches = make(tiny, packing=True)
+    batch_sizes = [batches.batch(step) for step in range(batches.steps_in_epoch(0))]
+    real = sum(batch.tokens for batch in batch_sizes)
+    assert real / sum(batch.input_ids_BT.size for batch in batch_sizes) > 0.9  # of a tenth of a pool's rows
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(2, 32), min_size=1, max_size=200), st.integers(1, 9), st.integers(0, 2**32))
+def test_packing_against_a_plain_loop(lengths: list[int], rows: int, seed: int) -> None:
+    plans = packed_batches(np.array(lengths), width=32, rows_per_batch=rows, generator=np.random.default_rng(seed))
+    seen: list[int] = []
+    for plan in plans:
+        seen += plan.sequences_S.tolist()
+        assert plan.rows_S.max() < rows
+        assert sorted(set(plan.rows_S.tolist())) == list(range(plan.rows_S.max() + 1))
+        for row in range(plan.rows_S.max() + 1):
+            assert sum(lengths[s] for s in plan.sequences_S[plan.rows_S == row]) <= 32
+    assert sorted(seen) == list(range(len(lengths)))
+    assert sum(plan.rows_S.max() + 1 for plan in plans) <= 2 * sum(lengths) / 32 + 1  # no two rows half empty
+
+
+def test_next_token_targets(tiny: Tiny) -> None:
+    batch = make(tiny, objective="clm").batch(0)
+    expected = [
+        (row * batch.input_ids_BT.shape[1] + place, ids[place + 1])
+        for row, (ids, mask) in enumerate(
+            zip(batch.input_ids_BT.tolist(), batch.attention_mask_BT.tolist(), strict=True)
+        )
+        for place in range(sum(mask) - 1)
+    ]
+    assert list(zip(batch.positions_P.tolist(), batch.targets_P.tolist(), strict=True)) == expected
+
+
+def test_tokens_stay_in_the_files(tiny: Tiny) -> None:
+    split = load_split(tiny.encoded, "train")
+    assert not any(part.flags.owndata or part.flags.writeable for part in split.tokens_T.parts)
+
+
+def test_a_column_in_parts_reads_like_one() -> None:
+    generator = np.random.default_rng(0)
+    whole = generator.integers(0, 1000, size=500).astype(np.int32)
+    column = MappedColumn(np.split(whole, [0, 17, 17, 300]))
+    places = generator.integers(0, 500, size=2000)
+    assert (column[places] == whole[places]).all()
+    assert len(column) == 500

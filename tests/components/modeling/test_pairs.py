@@ -5,8 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components.modeling.corpus import EncodedSplit
-from components.modeling.pairs import IS_NEXT, IS_RANDOM, NO_LABEL, Sequences, build_sequences
+from components.modeling.corpus import EncodedSplit, MappedColumn
+from components.modeling.pairs import (
+    IN_ORDER,
+    IS_NEXT,
+    IS_RANDOM,
+    IS_SWAPPED,
+    NO_LABEL,
+    Pairs,
+    Sequences,
+    build_sequences,
+)
 
 
 def make_split(documents: list[list[int]], languages: list[str] | None = None) -> EncodedSplit:
@@ -14,15 +23,15 @@ def make_split(documents: list[list[int]], languages: list[str] | None = None) -
     sizes = [size for document in documents for size in document]
     total = sum(sizes)
     return EncodedSplit(
-        np.arange(total, dtype=np.int32),
-        np.arange(total, dtype=np.int32),
+        MappedColumn([np.arange(total, dtype=np.int32)]),
+        MappedColumn([np.arange(total, dtype=np.int32)]),
         np.cumsum([0, *sizes]).astype(np.int64),
         np.cumsum([0, *[len(document) for document in documents]]).astype(np.int64),
         np.array(languages or ["en"] * len(documents)),
     )
 
 
-def build(split: EncodedSplit, *, max_tokens: int = 32, pairs: bool = True, short: float = 0.1) -> Sequences:
+def build(split: EncodedSplit, *, max_tokens: int = 32, pairs: Pairs | None = "nsp", short: float = 0.1) -> Sequences:
     return build_sequences(
         split, max_tokens=max_tokens, pairs=pairs, short_share=short, generator=np.random.default_rng(0)
     )
@@ -67,6 +76,20 @@ def test_next_follows_at_once_where_nothing_was_cut(many: EncodedSplit) -> None:
     assert (sequences.first_N2[uncut, 1] == sequences.second_N2[uncut, 0]).all()
 
 
+def test_sentence_order_swaps_half_of_the_runs_and_stays_in_the_document(many: EncodedSplit) -> None:
+    sequences = build(many, pairs="sop", short=0.0)
+    labelled = sequences.labels_N != NO_LABEL
+    swapped = sequences.labels_N == IS_SWAPPED
+    assert abs(swapped[labelled].mean() - 0.5) < 0.04
+    for (a_start, a_end), (b_start, b_end), label in zip(
+        sequences.first_N2[labelled], sequences.second_N2[labelled], sequences.labels_N[labelled], strict=True
+    ):
+        assert document_of(many, a_start) == document_of(many, b_end - 1)
+        assert (b_start >= a_end) if label == IN_ORDER else (a_start >= b_end)
+    used = [t for row in (sequences.first_N2, sequences.second_N2) for start, end in row for t in range(start, end)]
+    assert len(used) == len(set(used))  # no token twice in an epoch
+
+
 def test_half_of_the_pairs_are_random(many: EncodedSplit) -> None:
     labels = build(many).labels_N
     pairs = labels[labels != NO_LABEL]
@@ -84,7 +107,7 @@ def test_lengths_fit_and_count_special_tokens(many: EncodedSplit) -> None:
 
 def test_without_pairs_every_token_is_used_once_where_sentences_fit() -> None:
     split = make_split([[3, 4, 5], [2], [6, 6, 6, 6]])
-    sequences = build(split, max_tokens=14, pairs=False, short=0.0)
+    sequences = build(split, max_tokens=14, pairs=None, short=0.0)
     used = sorted(token for start, end in sequences.first_N2 for token in range(start, end))
     assert used == list(range(len(split.tokens_T)))
     assert (sequences.labels_N == NO_LABEL).all()

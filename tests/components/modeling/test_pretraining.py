@@ -15,13 +15,15 @@ from components.core.corpus import write_records
 from components.core.errors import ContractError
 from components.core.hashing import digest_files
 from components.core.jsonfiles import read_json, read_jsonl
-from components.modeling.batches import PretrainingBatches, VocabularyIds
+from components.modeling.batches import PretrainingBatches
 from components.modeling.config import PretrainingConfig
 from components.modeling.corpus import load_split
 from components.modeling.loading import load_tokenizer
+from components.modeling.networks import make_network
 from components.modeling.optimisation import make_optimizer
-from components.modeling.pretraining import PretrainingModule, make_model, pretrain
+from components.modeling.pretraining import PretrainingModule, pretrain
 from components.modeling.training_loop import LoopSettings, to_tensors
+from components.modeling.vocabulary import VocabularyIds
 from components.tokenization.config import EncodingConfig
 from components.tokenization.encoding import encode_splits
 
@@ -89,7 +91,7 @@ def test_opens_in_plain_transformers_with_equal_logits(tiny: Tiny, tmp_path: Pat
 
     out = run(tiny, tmp_path / "out", tmp_path / "w", tiny_pretraining())
     vocabulary = VocabularyIds.of(load_tokenizer(tiny.tokenizer))
-    ours = make_model(tiny_pretraining(), vocabulary)
+    ours = make_network(tiny_pretraining(), vocabulary).model
     missing, unexpected = ours.load_state_dict(load_file(out / "model.safetensors"), strict=False)
     assert not unexpected
     assert all("decoder" in name for name in missing)  # tied to the embeddings, stored once
@@ -115,24 +117,24 @@ def test_journal_and_report(tiny: Tiny, pretrained: Path) -> None:
     report = read_json(pretrained / "report.json")
     assert set(report["metrics"]) == {"all", "en", "zh"}
     pooled, parts = report["metrics"]["all"], [report["metrics"][lang] for lang in ("en", "zh")]
-    assert pooled["masked_tokens"] == sum(part["masked_tokens"] for part in parts)
+    assert pooled["targets"] == sum(part["targets"] for part in parts)
 
 
 def test_sparse_loss_equals_the_library_loss_on_full_logits(tiny: Tiny) -> None:
     vocabulary = VocabularyIds.of(load_tokenizer(tiny.tokenizer))
-    model = make_model(tiny_pretraining(), vocabulary)
+    network = make_network(tiny_pretraining(), vocabulary)
     batch = _batches(tiny, vocabulary).batch(0)
     tensors = to_tensors(batch)
     labels = torch.full(batch.input_ids_BT.shape, -100)
     labels.view(-1)[tensors["positions_P"]] = tensors["targets_P"]
-    expected = model(
+    expected = network.model(
         input_ids=tensors["input_ids_BT"],
         attention_mask=tensors["attention_mask_BT"],
         token_type_ids=tensors["token_type_ids_BT"],
         labels=labels,
-        next_sentence_label=tensors["next_sentence_labels_B"],
+        next_sentence_label=tensors["pair_labels_S"],
     ).loss
-    found = PretrainingModule(model, tiny_pretraining(), SETTINGS).losses(tensors)["loss"]
+    found = PretrainingModule(network, tiny_pretraining(), SETTINGS).losses(tensors)["loss"]
     assert torch.allclose(found, expected, atol=1e-5)
 
 
@@ -141,27 +143,27 @@ def test_overfits_sixty_four_rows(tiny: Tiny) -> None:
     torch.manual_seed(0)
     vocabulary = VocabularyIds.of(load_tokenizer(tiny.tokenizer))
     config = tiny_pretraining()
-    model = make_model(config, vocabulary)
+    network = make_network(config, vocabulary)
     batches = PretrainingBatches(
         load_split(tiny.encoded, "train"),
         vocabulary,
         max_tokens=64,
         tokens_per_batch=64 * 24,
-        pairs=True,
+        objective="mlm+nsp",
         short_share=0,
         mask_share=0.15,
         seed=0,
     )
     batch = next(b for b in map(batches.batch, range(20)) if len(b.input_ids_BT) >= 64)
     tensors = to_tensors(batch)
-    module = PretrainingModule(model, config, SETTINGS)
-    optimizer = make_optimizer(model, learning_rate=5e-3, weight_decay=0.0)
+    module = PretrainingModule(network, config, SETTINGS)
+    optimizer = make_optimizer(network, learning_rate=5e-3, weight_decay=0.0)
     loss = torch.tensor(9.0)
     for _ in range(300):
         loss = module.losses(tensors)["loss"]
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         if loss.item() < 0.05:
             break
@@ -172,7 +174,7 @@ def test_learns_more_than_token_frequencies(tiny: Tiny, tmp_path: Path) -> None:
     config = tiny_pretraining(max_steps=None, epochs=8, learning_rate=1e-2, tokens_per_batch=256)
     out = run(tiny, tmp_path / "out", tmp_path / "w", config)
     for name, part in read_json(out / "report.json")["metrics"].items():
-        assert part["mlm_accuracy"] > part["unigram_accuracy"] + 0.05, name
+        assert part["accuracy"] > part["unigram_accuracy"] + 0.05, name
 
 
 def test_non_finite_loss_stops_with_the_step(tiny: Tiny, tmp_path: Path) -> None:
@@ -214,7 +216,7 @@ def _batches(tiny: Tiny, vocabulary: VocabularyIds) -> PretrainingBatches:
         vocabulary,
         max_tokens=64,
         tokens_per_batch=512,
-        pairs=True,
+        objective="mlm+nsp",
         short_share=0.1,
         mask_share=0.3,
         seed=0,
@@ -223,7 +225,7 @@ def _batches(tiny: Tiny, vocabulary: VocabularyIds) -> PretrainingBatches:
 
 def _poisoned(tiny: Tiny, folder: Path) -> Path:
     """A checkpoint with one infinite weight."""
-    model = make_model(tiny_pretraining(), VocabularyIds.of(load_tokenizer(tiny.tokenizer)))
+    model = make_network(tiny_pretraining(), VocabularyIds.of(load_tokenizer(tiny.tokenizer))).model
     with torch.no_grad():
         model.cls.predictions.transform.dense.bias[0] = float("inf")
     model.save_pretrained(folder / "poisoned")
