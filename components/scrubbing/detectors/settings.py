@@ -71,4 +71,5 @@ DetectorSettings = Annotated[
     TaggerSettings | RulesSettings | PresidioSettings | SpacySettings | TransformersSettings,
     Field(discriminator="kind"),
 ]
-DEFAULT_DETECTORS: tuple[DetectorSettings, ...] = (TaggerSettings(), RulesSettings())
+# The rules alone, until weights ship with the package; `touchstone train-tagger` makes some.
+DEFAULT_DETECTORS: tuple[DetectorSettings, ...] = (RulesSettings(),)

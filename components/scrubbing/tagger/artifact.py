@@ -46,8 +46,15 @@ def load(folder: Path) -> Parameters:
 
 @functools.cache
 def default_tagger() -> Tagger:
-    """The tagger that ships with the package; loaded once a process."""
+    """The tagger that ships with the package; loaded once a process.
+
+    Raises: ConfigError where this package ships none.
+    """
     packaged = resources.files("components.scrubbing.tagger").joinpath("weights")
+    if not packaged.joinpath(WEIGHTS_FILE).is_file():
+        raise ConfigError(
+            "scrubbing.detectors: this release ships no tagger; name a folder that touchstone train-tagger wrote"
+        )
     weights, card = (packaged.joinpath(name).read_bytes() for name in (WEIGHTS_FILE, CARD_FILE))
     return Tagger(_parse(weights, card, where="the packaged tagger"))
 

@@ -20,6 +20,8 @@ from components.scrubbing.tagger.hashing import hash_ideographs, mix
 from components.scrubbing.tagger.tokens import tokenise
 
 PACKAGED = Path(str(resources.files("components.scrubbing.tagger"))) / "weights"
+if not (PACKAGED / WEIGHTS_FILE).is_file():
+    pytest.skip("the package ships no tagger yet", allow_module_level=True)
 DETECTOR = TaggerDetector(recall_bias=0.5)
 MAX_BYTES = 5_000_000
 MEASURED_ONLY = {"cluener2020", "resume-ner", "multipriv", "synthpai"}
