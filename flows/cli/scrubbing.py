@@ -121,6 +121,11 @@ def _to_stdout(
     sys.stdout.flush()
 
 
+def _changed(path: str) -> int:
+    """When a file on disk last changed, in nanoseconds."""
+    return Path(path).stat().st_mtime_ns
+
+
 class _Blocks:
     """The input as blocks of JSON Lines: JSON Lines as they are, any other format through ingestion's readers."""
 
@@ -135,10 +140,13 @@ class _Blocks:
         if not self._is_lines():
             yield from self._through_ingestion(self._source)
             return
-        from components.ingestion.sources import open_files
+        from components.ingestion.sources import UnreadableFile, open_files
         from components.scrubbing.blocks import read_blocks
 
         for file in open_files(self._config):
+            if isinstance(file, UnreadableFile):
+                self._unreadable[file.error.reason.value] += 1
+                continue
             if file.stream.peek(2)[:2] in _UTF16_BOMS:
                 yield from self._through_ingestion(self._source)  # says what to do about it
             yield from read_blocks(file.stream)
@@ -151,7 +159,7 @@ class _Blocks:
             return True
         from components.ingestion.sources import list_files
 
-        return all(path.name.lower().endswith(_LINES) for path in list_files(self._config))
+        return all(file.path.lower().endswith(_LINES) for file in list_files(self._config))
 
     def _through_ingestion(self, source: str) -> Iterator[Block]:
         from components.ingestion.readers import read_input
@@ -177,8 +185,8 @@ class _Blocks:
             return [self._source]
         from components.ingestion.sources import list_files
 
-        found = [(str(path), path.stat()) for path in list_files(self._config)]
-        return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in found] + [sorted(self._columns.items())]
+        files = [[file.path, file.size, file.version or _changed(file.path)] for file in list_files(self._config)]
+        return [*files, sorted(self._columns.items())]
 
     def unreadable(self, progress: Progress) -> dict[str, int]:
         """Records left out, by reason, those that ingestion's readers set aside included."""
