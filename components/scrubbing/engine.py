@@ -236,6 +236,8 @@ def dig(text: str, holes: Sequence[tuple[int, int]], layout: Layout | None) -> t
     origins: list[int] = []
     length = at = 0
     for start, end in [*holes, (len(text), len(text))]:
+        if start > at and length and parts[-1][-1] == _HOLE and text[at] == _HOLE:
+            at += 1  # a hole of an earlier look behind two that touch each other
         if start > at:
             for offset, origin in _origins_of(at, start, layout):
                 starts.append(length + offset)
