@@ -6,13 +6,13 @@ from pathlib import Path
 
 from prefect import task
 
-from components.cleaning.clean import clean_corpus
 from components.cleaning.config import CleaningConfig
 from components.cleaning.protect import protect_fingerprint
 from components.cleaning.toxicity import MakeScorer
 from components.core.artefacts import CleanCorpus, RawCorpus, ScrubbedCorpus
 from components.core.store import StageReport
 from tasks.stages import STAGE_OPTIONS, produce
+from tasks.workers import run_stage
 
 
 @task(name="clean", task_run_name="clean-{candidate}", **STAGE_OPTIONS)
@@ -21,7 +21,14 @@ def clean(corpus: RawCorpus | ScrubbedCorpus, config: CleaningConfig, candidate:
     make_scorer, scorer_digest, scorer_rooms = _harm_scorer() if config.toxicity is not None else (None, {}, ())
 
     def build(inputs: dict[str, Path], out: Path, work: Path) -> StageReport:
-        return clean_corpus(inputs["corpus"], config, out_dir=out, work_dir=work / "clean", make_scorer=make_scorer)
+        return run_stage(
+            "components.cleaning.clean:clean_corpus",
+            inputs["corpus"],
+            config,
+            out_dir=out,
+            work_dir=work / "clean",
+            make_scorer=make_scorer,
+        )
 
     return produce(
         CleanCorpus,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from prefect import task
 
@@ -11,9 +13,10 @@ from components.core.store import StageReport
 from components.scrubbing.config import ScrubbingConfig
 from components.scrubbing.keys import fingerprint, load_or_make_key
 from components.scrubbing.policy import KEYED_POLICIES
-from components.scrubbing.scrub import RunShards, scrub_corpus
+from components.scrubbing.scrub import scrub_corpus
 from tasks.settings import Settings
 from tasks.stages import STAGE_OPTIONS, produce
+from tasks.workers import run_stage
 
 
 @task(name="scrub", task_run_name="scrub-{candidate}", **STAGE_OPTIONS)
@@ -22,9 +25,13 @@ def scrub(corpus: RawCorpus, config: ScrubbingConfig, candidate: str) -> Scrubbe
     key = load_or_make_key(Settings().keys_folder) if config.policy in KEYED_POLICIES else None
 
     def build(inputs: dict[str, Path], out: Path, work: Path) -> StageReport:
-        return scrub_corpus(
-            inputs["corpus"], config, out_dir=out, work_dir=work, key=key, run_shards=_runner(config.cluster)
-        )
+        folders: dict[str, Any] = {"out_dir": out, "work_dir": work, "key": key}
+        if config.cluster is None:
+            return run_stage("components.scrubbing.scrub:scrub_corpus", inputs["corpus"], config, **folders)
+        from tasks.cluster import scrub_on_ray
+
+        run_shards = partial(scrub_on_ray, address=config.cluster)
+        return scrub_corpus(inputs["corpus"], config, run_shards=run_shards, **folders)
 
     return produce(
         ScrubbedCorpus,
@@ -36,12 +43,3 @@ def scrub(corpus: RawCorpus, config: ScrubbingConfig, candidate: str) -> Scrubbe
         build=build,
         outside={"scrub_key": fingerprint(key)} if key else None,
     )
-
-
-def _runner(cluster: str | None) -> RunShards | None:
-    """Ray where the config names a cluster, else this machine's processes."""
-    if cluster is None:
-        return None
-    from tasks.cluster import scrub_on_ray
-
-    return lambda jobs: scrub_on_ray(jobs, cluster)

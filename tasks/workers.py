@@ -106,7 +106,8 @@ def run_job(
     ours, theirs = _context.Pipe()
     threads = max(1, (os.cpu_count() or 1) // _share) if _share > 1 else None
     work = (target, args, kwargs, tuple(callbacks), threads, logging.getLogger().level)
-    process = _context.Process(target=_work, args=(theirs, work), name=target, daemon=True)
+    # Not a daemon, which may have no processes of its own: data stages have. It ends with this one all the same.
+    process = _context.Process(target=_work, args=(theirs, work), name=target, daemon=False)
     with _without_main():
         process.start()
     theirs.close()

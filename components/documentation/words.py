@@ -275,6 +275,7 @@ REASONS_ZH = {
     "near_duplicate": "近似重复",
     "overlaps_protected": "与基准测试重叠",
     "in_another_split": "已在另一部分",
+    "similar_in_another_split": "与另一部分的记录近似",
     "boilerplate": "套话",
     "broken_encoding": "编码损坏",
     "repeated_lines": "行重复过多",

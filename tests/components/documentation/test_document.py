@@ -142,11 +142,11 @@ def test_pages_open_offline(documents: Path, page: str, tmp_path: Path) -> None:
 
 def test_both_languages_have_every_word_and_every_reason() -> None:
     from components.cleaning.clean import DropReason
-    from components.cleaning.split import IN_ANOTHER_SPLIT
+    from components.cleaning.split import SplitDropReason
     from components.ingestion.records import QuarantineReason
 
     assert set(WORDS["en"]) == set(WORDS["zh"])
-    reasons = {reason.value for reason in (*DropReason, *QuarantineReason)} | {IN_ANOTHER_SPLIT}
+    reasons = {reason.value for reason in (*DropReason, *SplitDropReason, *QuarantineReason)}
     assert reasons <= set(REASONS_ZH)
     same = [key for key in WORDS["en"] if WORDS["en"][key] == WORDS["zh"][key]]
     assert same == ["digest", "n"]

@@ -1,0 +1,1 @@
+"""A small tagger of names, places and dates: model, training, measurement."""
