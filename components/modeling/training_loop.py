@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import lightning.pytorch as pl
+import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -190,7 +191,10 @@ class _BatchDataset(Dataset[list[dict[str, torch.Tensor]]]):
 
 def to_tensors(batch: Any) -> dict[str, torch.Tensor]:
     """A batch's arrays by field name."""
-    return {field.name: torch.from_numpy(getattr(batch, field.name)) for field in fields(batch)}
+    return {
+        field.name: torch.from_numpy(np.require(getattr(batch, field.name), requirements="W"))
+        for field in fields(batch)
+    }
 
 
 class _Journal(pl.Callback):
