@@ -59,15 +59,15 @@ def code_version(*rooms: str) -> str:
 def preload(after: threading.Thread) -> threading.Thread:
     """Load the stages' heavy libraries while a server starts elsewhere.
 
-    Those of this process on a thread, once ``after`` has ended, then the workers' ones in the process that they are
-    forked from. Join it before anything else is imported: two threads in one import cycle see half-made modules.
+    The workers' ones in the process that they are forked from, then those of this process on a thread, once ``after``
+    has ended. Join it before anything else is imported: two threads in one import cycle see half-made modules.
     """
+    workers.preload()  # first: the first stage of a candidate works in one
 
     def work() -> None:
         after.join()
         for name in ("great_expectations", "evidently"):
             importlib.import_module(name)
-        workers.preload()  # last: the first worker is wanted last
 
     thread = threading.Thread(target=work, name="preload", daemon=True)
     thread.start()

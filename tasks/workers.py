@@ -32,7 +32,7 @@ _PRELOADED = [
     "lightning.pytorch",
     "transformers.models.bert.modeling_bert",
     "sklearn.linear_model",
-    "jieba",
+    "tasks.worker_dictionary",
     "components.modeling.pretraining",
     "components.modeling.finetuning",
 ]

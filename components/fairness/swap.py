@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from components.core.chinese import segmenter_with
 from components.core.errors import ConfigError
 from components.fairness.lexicon import Lexicon
 
@@ -199,19 +200,9 @@ _lock = threading.Lock()
 
 @lru_cache(maxsize=4)
 def _tokenizer(words: tuple[str, ...]) -> Any:
-    """A jieba tokenizer of our own with the lexicon's terms as words; the library's global one is left alone."""
-    import logging
-
-    import jieba
-
-    logging.getLogger("jieba").setLevel(logging.WARNING)
+    """A segmenter with the lexicon's terms as words."""
     with _lock:
-        tokenizer = jieba.Tokenizer()
-        tokenizer.initialize()
-        for word in words:
-            if len(word) > 1:
-                tokenizer.add_word(word)
-    return tokenizer
+        return segmenter_with(word for word in words if len(word) > 1)
 
 
 def _chinese(lexicon: Lexicon, sets: tuple[str, ...]) -> Swapper:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import warnings
-from functools import cache
 from typing import Any
+
+from components.core.chinese import chinese_segmenter
 
 # The blocks that BERT's normaliser isolates, character by character.
 CJK = re.compile(
@@ -32,22 +32,6 @@ def split_sentences(text: str) -> list[str]:
         start = match.end()
     sentences.append(text[start:].strip())
     return [sentence for sentence in sentences if sentence]
-
-
-@cache
-def chinese_segmenter() -> Any:
-    """A jieba segmenter over its own dictionary.
-
-    Its ``initialize`` would read and write a marshalled cache in the shared temporary folder, where anybody may put a
-    file, and log about it; reading the dictionary takes a second and needs neither.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # jieba 0.42 has invalid escapes and imports pkg_resources
-        import jieba
-    segmenter = jieba.Tokenizer()
-    segmenter.FREQ, segmenter.total = segmenter.gen_pfdict(segmenter.get_dict_file())
-    segmenter.initialized = True
-    return segmenter
 
 
 def chinese_words(text: str) -> list[str]:
