@@ -120,7 +120,7 @@ class CleaningConfig(StageConfig):
     boilerplate: BoilerplateConfig | None = Field(default=None, description="Boilerplate filter.")
     seed: int = Field(default=0, ge=0, description="Seed of the MinHash permutations.")
     workers: int | None = Field(
-        default=None, ge=1, exclude=True, description="Processes; null: one a core. Changes no byte of the result."
+        default=None, ge=1, description="Processes; null: one a core. Changes no byte of the result."
     )
 
     @field_validator("protect", mode="before")
@@ -177,7 +177,7 @@ class SplitConfig(StageConfig):
     seed: int = Field(default=0, ge=0, description="Seed of the assignment.")
     salt: str = Field(default="", description="Changes the assignment without changing the run's seed.")
     workers: int | None = Field(
-        default=None, ge=1, exclude=True, description="Processes; null: one a core. Changes no byte of the result."
+        default=None, ge=1, description="Processes; null: one a core. Changes no byte of the result."
     )
 
     @model_validator(mode="after")

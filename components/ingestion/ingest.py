@@ -21,9 +21,9 @@ import numpy as np
 from components.core.errors import ConfigError, ContractError
 from components.core.hashing import canonical_json, digest_file, digest_value
 from components.core.jsonfiles import read_jsonl, write_json
+from components.core.pool import map_as_finished
 from components.core.remote import is_remote
 from components.core.repeats import count_earlier
-from components.core.shard_pool import run_shards
 from components.core.store import StageReport
 from components.ingestion.config import EMBEDDED, IngestionConfig
 from components.ingestion.hub import hub_revision, parse_address
@@ -153,7 +153,7 @@ def _read_units(
     jobs = [UnitJob(config, unit, work / f"unit-{number:06d}") for number, unit in enumerate(units)]
     counts: dict[int, UnitCounts] = {}
     workers = 1 if STDIN in _paths(config) else config.workers
-    for done, (number, found) in enumerate(run_shards(read_unit, jobs, workers=workers), start=1):
+    for done, (number, found) in enumerate(map_as_finished(read_unit, jobs, workers=workers), start=1):
         counts[number] = found
         logger.info("ingest: %d of %d shards read", done, len(jobs))
         if shards_read is not None and len(jobs) > 1:

@@ -8,8 +8,6 @@ appears under its name when all of it is written, so a unit that is there is don
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -22,6 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from components.core.corpus import LANGUAGES, RECORDS_PER_SHARD, Record
 from components.core.hashing import canonical_json
 from components.core.jsonfiles import read_json, write_json
+from components.core.pool import written_whole
 from components.core.repeats import digest_key
 from components.ingestion.config import IngestionConfig
 from components.ingestion.identifiers import looks_numbered
@@ -85,16 +84,10 @@ def read_unit(job: UnitJob) -> UnitCounts:
     """Read a unit, or find it read. Raises: ConfigError, ContractError and TransientError as the readers do."""
     if (job.folder / COUNTS).exists():
         return read_counts(job.folder)
-    temporary = job.folder.with_name(f".{job.folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
-        with _Writer(job.config, temporary) as writer:
+    with written_whole(job.folder) as folder:
+        with _Writer(job.config, folder) as writer:
             writer.write(job.unit)
-        write_json(writer.counts(), temporary / COUNTS)
-        temporary.replace(job.folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        write_json(writer.counts(), folder / COUNTS)
     return read_counts(job.folder)
 
 

@@ -34,9 +34,6 @@ class ValidationConfig(StageConfig):
     labels: tuple[str, ...] = Field(default=(), description="Allowed values of label; empty: labels are not checked.")
     workers: int = Field(default=1, ge=1, le=256, description="Processes that measure; changes no result, nor digest.")
 
-    def digest(self) -> str:
-        """Digest of the resolved values but ``workers``."""
-        return digest_value(self.model_dump(mode="json", exclude={"workers"}))
 
     @model_validator(mode="after")
     def _check_bounds(self) -> Self:

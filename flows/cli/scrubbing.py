@@ -92,8 +92,8 @@ def run_scrub_job(
 def _scrubbed(
     blocks: Iterable[Block], output: Path, spans: Path | None, job: ScrubJob, workers: int
 ) -> Iterator[BlockResult]:
+    from components.core.pool import map_in_order
     from components.scrubbing.blocks import scrub_block
-    from components.scrubbing.pool import map_in_order
     from flows.cli.progress import counted
 
     jobs = (job.of_block(block, output, spans) for block in blocks)
