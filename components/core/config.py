@@ -26,13 +26,12 @@ class StageConfig(BaseModel):
         left_out: dict[str, Any] = dict.fromkeys(self.without_effect, True)
         for name in type(self).model_fields:
             value = getattr(self, name)
+            nested: dict[Any, Any] = {}
             if isinstance(value, StageConfig):
                 nested = value.left_out_of_digest()
             elif isinstance(value, tuple):
-                items = ((place, item) for place, item in enumerate(value) if isinstance(item, StageConfig))
+                items = [(place, item) for place, item in enumerate(value) if isinstance(item, StageConfig)]
                 nested = {place: inner for place, item in items if (inner := item.left_out_of_digest())}
-            else:
-                continue
             if nested:
                 left_out.setdefault(name, nested)
         return left_out

@@ -111,6 +111,11 @@ class IngestionConfig(StageConfig):
             raise ValueError("sources names `embedded`, so the key `embedded` must hold the generator's settings")
         return self
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the corpus is made by the embedded generator."""
+        return self.embedded is not None and self.sources == (EMBEDDED,)
+
     def source_configs(self) -> tuple[SourceConfig, ...]:
         """Every source as an object with the corpus-wide settings filled in."""
         sources = (SourceConfig(path=source) if isinstance(source, str) else source for source in self.sources)

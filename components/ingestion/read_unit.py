@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, ClassVar
 
@@ -73,11 +73,12 @@ class UnitCounts(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class UnitJob:
-    """A unit, the settings it is read with, and the folder to make."""
+    """A unit, the settings it is read with, the folder to make, and the key that ids are made with."""
 
     config: IngestionConfig
     unit: Unit
     folder: Path
+    key: bytes = field(repr=False)
 
 
 def read_unit(job: UnitJob) -> UnitCounts:
@@ -85,7 +86,7 @@ def read_unit(job: UnitJob) -> UnitCounts:
     if (job.folder / COUNTS).exists():
         return read_counts(job.folder)
     with written_whole(job.folder) as folder:
-        with _Writer(job.config, folder) as writer:
+        with _Writer(job.config, folder, job.key) as writer:
             writer.write(job.unit)
         write_json(writer.counts(), folder / COUNTS)
     return read_counts(job.folder)
@@ -109,8 +110,8 @@ def digests_path(folder: Path, number: int) -> Path:
 class _Writer:
     """One pass over a unit, writing and counting."""
 
-    def __init__(self, config: IngestionConfig, folder: Path) -> None:
-        self._config, self._folder = config, folder
+    def __init__(self, config: IngestionConfig, folder: Path, key: bytes) -> None:
+        self._config, self._folder, self._key = config, folder, key
         self._languages: Counter[str] = Counter()
         self._labels: Counter[str] = Counter()
         self._numbered: list[str] = []
@@ -137,7 +138,7 @@ class _Writer:
         for part in unit.parts:
             counts, problems = PartCounts(source=part.source), Problems()
             self._parts.append(counts)
-            reader = SourceReader(sources[part.source], self._config.max_record_bytes)
+            reader = SourceReader(sources[part.source], self._config.max_record_bytes, key=self._key)
             self._take(reader.read(problems, part.pieces), counts)
             counts.has_text, counts.without_text = problems.has_text, problems.without_text
             counts.file_error = problems.file_error

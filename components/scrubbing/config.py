@@ -48,7 +48,7 @@ Label = Literal[
 ]
 Policy = Literal["redact", "mask", "pseudonymize", "hash"]
 
-LABELS: tuple[str, ...] = get_args(Label)
+LABELS: tuple[Label, ...] = get_args(Label)
 
 
 class ScrubbingConfig(StageConfig):
@@ -57,7 +57,9 @@ class ScrubbingConfig(StageConfig):
     without_effect: ClassVar[frozenset[str]] = frozenset({"workers", "cluster"})
 
     languages: tuple[Language, ...] = Field(min_length=1, description="Languages whose context rules are applied.")
-    labels: tuple[Label, ...] = Field(min_length=1, description="Kinds of personal data that are replaced.")
+    labels: tuple[Label, ...] = Field(
+        default=LABELS, min_length=1, description="Kinds of personal data that are replaced; all that are known."
+    )
     policy: Policy = Field(
         description="redact: [LABEL]. mask: as many asterisks as characters. hash: [LABEL:digest] keyed by a secret, "
         "so that equal values stay equal. pseudonymize: a value of the same kind and format that is nobody's, the "

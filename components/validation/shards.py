@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from components.core.repeats import count_earlier
 from components.core.pool import map_as_finished
+from components.core.repeats import count_earlier
 from components.validation.expectations import (
     Observation,
     Rule,
