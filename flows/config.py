@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import yaml
 from pydantic import Field, StringConstraints, ValidationError, model_validator
@@ -51,9 +51,16 @@ class CandidateConfig(StageConfig):
         default_factory=dict, description="Stage to keys that differ from the run's own."
     )
 
+    def left_out_of_digest(self) -> dict[str, Any]:
+        """What an override says of workers changes as little as where the stage's own file says it."""
+        named = {stage: set(STAGES[stage].without_effect) for stage in self.overrides if stage in STAGES}
+        return {"overrides": named}
+
 
 class RunSettings(StageConfig):
     """``pipeline.yaml``: what the run is called and which candidates it trains."""
+
+    without_effect: ClassVar[frozenset[str]] = frozenset({"side_by_side"})
 
     name: Name = Field(description="Experiment and registered model.")
     seed: int = Field(ge=0, description="Every other seed follows from it.")

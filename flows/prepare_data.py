@@ -25,12 +25,21 @@ def _prepare(purpose: Purpose, candidate: CandidateConfig, config: PipelineConfi
     name = candidate.name
     raw = ingest(config.ingestion_of(purpose))
     check(raw, config.validation)
-    scrubbed = raw if "scrubbing" in candidate.skip else scrub(raw, config.scrubbing, name)
-    cleaned = scrubbed if "cleaning" in candidate.skip else clean(scrubbed, config.cleaning, name)
+    scrubbed = None if "scrubbing" in candidate.skip else scrub(raw, config.scrubbing, name)
+    private = scrubbed or raw
+    cleaned = private if "cleaning" in candidate.skip else clean(private, config.cleaning, name)
     splits = split(cleaned, config.splitting, name)
     quality = validate(splits, config.validation, config.scrubbing, name)
     change = drift(cleaned, raw, config.drift, name) if cleaned is not raw else None
-    made = (raw, scrubbed, cleaned, splits, quality, *([change] if change else []))
+    made = (raw, private, cleaned, splits, quality, *([change] if change else []))
     documents = document(made, config.stage_configs(purpose), name)
     training = splits if "balance" in candidate.skip else balance(splits, config.balance_of(purpose), name)
-    return PreparedCorpus(raw=raw, splits=splits, training=training, quality=quality, drift=change, documents=documents)
+    return PreparedCorpus(
+        raw=raw,
+        scrubbed=scrubbed,
+        splits=splits,
+        training=training,
+        quality=quality,
+        drift=change,
+        documents=documents,
+    )

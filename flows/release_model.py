@@ -61,6 +61,7 @@ def release_model(
         payload=payload,
         evidence=evidence,
         verdict=verdict,
+        scrubbed=data.scrubbed,
         quality=data.quality,
         drift=data.drift,
         documents=data.documents,

@@ -15,6 +15,7 @@ from components.core.artefacts import (
     PretrainedModel,
     RawCorpus,
     ReferenceModel,
+    ScrubbedCorpus,
     Splits,
     ValidationReport,
 )
@@ -30,6 +31,7 @@ class PreparedCorpus(_Frozen):
     """One corpus on its way from sources to training text."""
 
     raw: RawCorpus
+    scrubbed: ScrubbedCorpus | None
     splits: Splits
     training: Splits | BalancedCorpus
     quality: ValidationReport
@@ -46,6 +48,11 @@ class PreparedData(_Frozen):
     def raw(self) -> dict[Purpose, RawCorpus]:
         """Each corpus as it was read."""
         return {purpose: corpus.raw for purpose, corpus in self.corpora.items()}
+
+    @property
+    def scrubbed(self) -> dict[Purpose, ScrubbedCorpus]:
+        """Each corpus without personal data; none where scrubbing was skipped."""
+        return {purpose: corpus.scrubbed for purpose, corpus in self.corpora.items() if corpus.scrubbed}
 
     @property
     def training(self) -> dict[Purpose, Splits | BalancedCorpus]:

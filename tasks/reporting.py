@@ -12,6 +12,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from components.core.artefacts import Artefact, EvidenceArtefact, Payload, VerdictArtefact
 from components.core.evidence import Evidence, GateResult
 from components.core.jsonfiles import read_json, write_json
+from components.scrubbing.probes import ResidualRisk
 from tasks import tracking
 from tasks.judge import read_verdict
 from tasks.settings import Settings
@@ -63,6 +64,7 @@ def record_candidate(
     payload: Payload,
     evidence: EvidenceArtefact,
     verdict: VerdictArtefact,
+    scrubbed: Mapping[Any, Artefact],
     quality: Mapping[Any, Artefact],
     drift: Mapping[Any, Artefact],
     documents: Mapping[Any, Artefact],
@@ -72,6 +74,8 @@ def record_candidate(
     decision = read_verdict(verdict)
     measured = Evidence.model_validate(read_json(store.path(evidence) / "evidence.json"))
     tracking.log_metrics(run, _evidence_metrics(measured))
+    for purpose, corpus in scrubbed.items():
+        tracking.log_metrics(run, scrub_metrics(store.path(corpus), f"{purpose}/"))
     tracking.log_path(run, store.path(evidence) / "evidence.json", "evidence")
     tracking.log_path(run, store.path(evidence) / "items", "evidence/items")
     tracking.log_path(run, store.path(verdict), "verdict")
@@ -128,6 +132,20 @@ def gate_rows(candidates: tuple[Candidate, ...]) -> list[dict[str, Any]]:
             row[candidate.name] = f"{_number(found[0].value)} {found[0].decision.value}" if found else ""
         rows.append(row)
     return [*rows, {"gate": "decision"} | {candidate.name: candidate.decision.upper() for candidate in candidates}]
+
+
+def scrub_metrics(corpus: Path, prefix: str) -> dict[str, float]:
+    """What scrubbing replaced, by language and label, and its recall on planted probes with intervals; counts alone.
+
+    ``corpus`` is the folder of a scrubbed corpus.
+    """
+    report = read_json(corpus / "report.json")
+    counts = {name: float(report[name]) for name in ("records", "records_changed", "spans")}
+    for lang, labels in report["spans_per_label"].items():
+        counts |= {f"spans.{lang}.{label}": float(count) for label, count in labels.items()}
+    values = {f"scrub.{name}": count for name, count in counts.items()}
+    values |= ResidualRisk.model_validate(report["residual_risk"]).as_metrics()
+    return {prefix + name: value for name, value in values.items()}
 
 
 def _number(value: float | None) -> str:

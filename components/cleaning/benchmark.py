@@ -10,7 +10,7 @@ from __future__ import annotations
 import resource
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -29,7 +29,13 @@ _COPIES = (DropReason.NEAR_DUPLICATE.value, DropReason.EXACT_DUPLICATE.value)
 
 
 def measure_deduplication(
-    folder: Path, *, documents: int, workers: int | None, peer_documents: int, seed: int = 0
+    folder: Path,
+    *,
+    documents: int,
+    workers: int | None,
+    peer_documents: int,
+    seed: int = 0,
+    begins: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Plant, deduplicate and judge; ``{"bench", "ours", "peer", "ratio", "unit", "work"}``.
 
@@ -39,11 +45,14 @@ def measure_deduplication(
         workers: Processes; None: one a core.
         peer_documents: How many of them the peer gets; 0: no peer.
         seed: Of the corpus.
+        begins: Told what begins: planting, deduplication, peer.
     """
     corpus, out = folder / "planted", folder / "clean"
     out.mkdir()
+    begins("planting")
     planted = PlantedCorpus(documents, seed=seed)
     characters = planted.write(corpus)
+    begins("deduplication")
     started, processor = time.perf_counter(), _processor_seconds()
     report = clean_corpus(corpus, _config(workers), out_dir=out)
     seconds = time.perf_counter() - started
@@ -57,6 +66,8 @@ def measure_deduplication(
         "kept": report.rows,
         **_judge(((row["id"], row["of"]) for row in rows), planted.kinds()),
     }
+    if peer_documents:
+        begins("peer")
     peer = _measure_peer(corpus, peer_documents) if peer_documents else None
     return {
         "bench": "dedup",

@@ -79,7 +79,7 @@ def clean_corpus(
         make_scorer: Makes the harm classifier that ``config.toxicity`` asks for.
 
     Raises: ConfigError for an unreadable protected file or an absent classifier; ContractError if nothing, or nothing
-    in a configured language, is left; TransientError if a worker process was killed.
+    in a configured language, is left; InfrastructureError if a worker process was killed.
     """
     if config.toxicity is not None and make_scorer is None:
         raise ConfigError("cleaning.toxicity: no harm classifier was given; set it to null or pass one")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -98,6 +98,8 @@ class NearDuplicateConfig(StageConfig):
 class CleaningConfig(StageConfig):
     """Steps of cleaning, in the order in which they run."""
 
+    without_effect: ClassVar[frozenset[str]] = frozenset({"workers"})
+
     languages: tuple[Language, ...] = Field(min_length=1, description="Languages that may stay, and must.")
     repair_encoding: bool = Field(
         default=True, description="Undo wrong decodings where that is sure: UTF-8 read as Latin-1, Windows or GBK."
@@ -120,7 +122,7 @@ class CleaningConfig(StageConfig):
     boilerplate: BoilerplateConfig | None = Field(default=None, description="Boilerplate filter.")
     seed: int = Field(default=0, ge=0, description="Seed of the MinHash permutations.")
     workers: int | None = Field(
-        default=None, ge=1, exclude=True, description="Processes; null: one a core. Changes no byte of the result."
+        default=None, ge=1, description="Processes; null: one a core. Changes no byte of the result."
     )
 
     @field_validator("protect", mode="before")
@@ -162,6 +164,8 @@ class TimeConfig(StageConfig):
 class SplitConfig(StageConfig):
     """How a corpus is parted. A record's split follows from its unit's id, so growth and reordering move nothing."""
 
+    without_effect: ClassVar[frozenset[str]] = frozenset({"workers"})
+
     fractions: Fractions = Field(description="Shares for records without a ready-made split.")
     unit: Literal["document", "user"] = Field(description="What must not be torn apart.")
     time: TimeConfig | None = Field(
@@ -177,7 +181,7 @@ class SplitConfig(StageConfig):
     seed: int = Field(default=0, ge=0, description="Seed of the assignment.")
     salt: str = Field(default="", description="Changes the assignment without changing the run's seed.")
     workers: int | None = Field(
-        default=None, ge=1, exclude=True, description="Processes; null: one a core. Changes no byte of the result."
+        default=None, ge=1, description="Processes; null: one a core. Changes no byte of the result."
     )
 
     @model_validator(mode="after")

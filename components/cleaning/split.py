@@ -67,7 +67,7 @@ def split_corpus(corpus: Path, config: SplitConfig, *, out_dir: Path, work_dir: 
     """Write the four splits; ``work_dir`` gets what outlives a kill (None: a folder under ``out_dir``).
 
     Raises: ContractError if a split that should hold records stays empty, or a record names an unknown split;
-    TransientError if a worker process was killed.
+    InfrastructureError if a worker process was killed.
     """
     shards = shard_paths(corpus)
     with workspace(work_dir or out_dir / ".work", [config.digest(), describe_shards(shards)]) as work:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from components.core.config import StageConfig
-from components.core.hashing import digest_value
 from components.ingestion.embedded.config import EmbeddedCorpusConfig
 
 FieldName = Literal["id", "text", "lang", "label", "group", "user", "timestamp", "license"]
@@ -68,6 +67,8 @@ class SourceConfig(StageConfig):
 class IngestionConfig(StageConfig):
     """Sources of one corpus, pretraining text or task data."""
 
+    without_effect: ClassVar[frozenset[str]] = frozenset({"workers"})
+
     purpose: Literal["pretraining", "finetuning"] = Field(
         default="pretraining",
         description="Which of the two corpora this is; the embedded generator asks.",
@@ -110,9 +111,10 @@ class IngestionConfig(StageConfig):
             raise ValueError("sources names `embedded`, so the key `embedded` must hold the generator's settings")
         return self
 
-    def digest(self) -> str:
-        """Digest of the resolved values but ``workers``."""
-        return digest_value(self.model_dump(mode="json", exclude={"workers"}))
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the corpus is made by the embedded generator."""
+        return self.embedded is not None and self.sources == (EMBEDDED,)
 
     def source_configs(self) -> tuple[SourceConfig, ...]:
         """Every source as an object with the corpus-wide settings filled in."""

@@ -1,7 +1,8 @@
 """Ids: every record of a corpus has one that no other has.
 
-A given id is kept where it is new; a repeated one gets ``~2``, ``~3``, …. Without one, the id is made from the text's
-digest and its position among equal texts, so it survives reordering and growth of the corpus.
+A given id is kept where it is new; a repeated one gets ``~2``, ``~3``, …. Without one, the id is made from a keyed
+digest of the text and its position among equal texts, so it survives reordering and growth of the corpus. Ids stand in
+reports and in what is handed on; a digest without a key could be tried out against guesses of a short text.
 """
 
 from __future__ import annotations
@@ -14,15 +15,22 @@ from components.core.corpus import Record
 from components.core.repeats import digest_key
 
 MAX_ID_CHARACTERS = 200
+_PERSON = b"touchstone ids"  # at most 16 bytes; parts this use of the key from any other
 _NUMBERED = re.compile(r"~[0-9]+$")
 
 
-def base_identifier(record: Record) -> str:
-    """The record's own id, or one made from its text; other records may have the same."""
+def base_identifier(record: Record, key: bytes | None) -> str | None:
+    """The record's own id, or one made from its text under ``key``; other records may have the same.
+
+    Without a key, None where there is no id of its own, or one that is too long to be kept.
+    """
     given = record.get("id")
     if isinstance(given, str) and len(given) <= MAX_ID_CHARACTERS:
         return given
-    return hashlib.sha256((given or record["text"]).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    if key is None:
+        return None
+    source = (given or record["text"]).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(source, digest_size=8, key=key[: hashlib.blake2b.MAX_KEY_SIZE], person=_PERSON).hexdigest()
 
 
 def looks_numbered(identifier: str) -> bool:

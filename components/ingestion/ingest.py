@@ -21,9 +21,9 @@ import numpy as np
 from components.core.errors import ConfigError, ContractError
 from components.core.hashing import canonical_json, digest_file, digest_value
 from components.core.jsonfiles import read_jsonl, write_json
+from components.core.pool import map_as_finished
 from components.core.remote import is_remote
 from components.core.repeats import count_earlier
-from components.core.shard_pool import run_shards
 from components.core.store import StageReport
 from components.ingestion.config import EMBEDDED, IngestionConfig
 from components.ingestion.hub import hub_revision, parse_address
@@ -40,6 +40,7 @@ def ingest_corpus(
     config: IngestionConfig,
     *,
     out_dir: Path,
+    key: bytes,
     work_dir: Path | None = None,
     unit_bytes: int = UNIT_BYTES,
     require_languages: bool = True,
@@ -50,7 +51,8 @@ def ingest_corpus(
     Args:
         config: Sources and limits; ``workers`` processes read.
         out_dir: The corpus folder.
-        work_dir: Where finished units wait; a second call with the same folder, sources and settings goes on from
+        key: Secret that ids are made with where records have none; the same one gives the same ids.
+        work_dir: Where finished units wait; a second call with the same folder, sources, settings and key goes on from
             them. It holds records as they were read, so only its owner may look into it. None: a temporary one.
         unit_bytes: About how much of the sources one unit is; decides where shards end.
         require_languages: Whether each configured language must have a record.
@@ -59,14 +61,14 @@ def ingest_corpus(
     Raises: ConfigError for a missing path; ContractError if nothing could be kept, if more than
     ``max_quarantined_share`` was broken, or if a configured language has no record.
     """
-    if _paths(config) == [EMBEDDED] and config.embedded is not None:
+    if config.is_embedded and config.embedded is not None:
         from components.ingestion.embedded import write_embedded_corpus
 
         return write_embedded_corpus(config.embedded, config.purpose, out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     units = plan_units(config, unit_bytes=unit_bytes)
     with _working_folder(work_dir) as work:
-        counts = _read_units(config, units, work, shards_read)
+        counts = _read_units(config, units, key, work, shards_read)
         tally = Tally(config)
         before = list(_lines_before(units, counts))
         for unit, lines in zip(counts, before, strict=True):
@@ -148,12 +150,16 @@ def _working_folder(work_dir: Path | None) -> Iterator[Path]:
 
 
 def _read_units(
-    config: IngestionConfig, units: Sequence[Unit], work: Path, shards_read: Callable[[int, int], None] | None
+    config: IngestionConfig,
+    units: Sequence[Unit],
+    key: bytes,
+    work: Path,
+    shards_read: Callable[[int, int], None] | None,
 ) -> list[UnitCounts]:
-    jobs = [UnitJob(config, unit, work / f"unit-{number:06d}") for number, unit in enumerate(units)]
+    jobs = [UnitJob(config, unit, work / f"unit-{number:06d}", key) for number, unit in enumerate(units)]
     counts: dict[int, UnitCounts] = {}
     workers = 1 if STDIN in _paths(config) else config.workers
-    for done, (number, found) in enumerate(run_shards(read_unit, jobs, workers=workers), start=1):
+    for done, (number, found) in enumerate(map_as_finished(read_unit, jobs, workers=workers), start=1):
         counts[number] = found
         logger.info("ingest: %d of %d shards read", done, len(jobs))
         if shards_read is not None and len(jobs) > 1:

@@ -8,12 +8,10 @@ appears under its name when all of it is written, so a unit that is there is don
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, ClassVar
 
@@ -22,6 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from components.core.corpus import LANGUAGES, RECORDS_PER_SHARD, Record
 from components.core.hashing import canonical_json
 from components.core.jsonfiles import read_json, write_json
+from components.core.pool import written_whole
 from components.core.repeats import digest_key
 from components.ingestion.config import IngestionConfig
 from components.ingestion.identifiers import looks_numbered
@@ -74,27 +73,22 @@ class UnitCounts(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class UnitJob:
-    """A unit, the settings it is read with, and the folder to make."""
+    """A unit, the settings it is read with, the folder to make, and the key that ids are made with."""
 
     config: IngestionConfig
     unit: Unit
     folder: Path
+    key: bytes = field(repr=False)
 
 
 def read_unit(job: UnitJob) -> UnitCounts:
     """Read a unit, or find it read. Raises: ConfigError, ContractError and TransientError as the readers do."""
     if (job.folder / COUNTS).exists():
         return read_counts(job.folder)
-    temporary = job.folder.with_name(f".{job.folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
-        with _Writer(job.config, temporary) as writer:
+    with written_whole(job.folder) as folder:
+        with _Writer(job.config, folder, job.key) as writer:
             writer.write(job.unit)
-        write_json(writer.counts(), temporary / COUNTS)
-        temporary.replace(job.folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        write_json(writer.counts(), folder / COUNTS)
     return read_counts(job.folder)
 
 
@@ -116,8 +110,8 @@ def digests_path(folder: Path, number: int) -> Path:
 class _Writer:
     """One pass over a unit, writing and counting."""
 
-    def __init__(self, config: IngestionConfig, folder: Path) -> None:
-        self._config, self._folder = config, folder
+    def __init__(self, config: IngestionConfig, folder: Path, key: bytes) -> None:
+        self._config, self._folder, self._key = config, folder, key
         self._languages: Counter[str] = Counter()
         self._labels: Counter[str] = Counter()
         self._numbered: list[str] = []
@@ -144,7 +138,7 @@ class _Writer:
         for part in unit.parts:
             counts, problems = PartCounts(source=part.source), Problems()
             self._parts.append(counts)
-            reader = SourceReader(sources[part.source], self._config.max_record_bytes)
+            reader = SourceReader(sources[part.source], self._config.max_record_bytes, key=self._key)
             self._take(reader.read(problems, part.pieces), counts)
             counts.has_text, counts.without_text = problems.has_text, problems.without_text
             counts.file_error = problems.file_error

@@ -25,7 +25,10 @@ _MAX_KEYS_NAMED = 20
 
 
 def read_input(path: str, *, columns: Mapping[FieldName, str] | None = None) -> Iterator[Record | Quarantined]:
-    """Records of one input as a verb gets it on the command line, columns of the user's own included."""
+    """Records of one input as a verb gets it on the command line, columns of the user's own included.
+
+    Only records that have an id of their own have one here.
+    """
     return read_documents([SourceConfig(path=path)], columns=columns, keep_unknown_columns=True)
 
 
@@ -35,8 +38,11 @@ def read_documents(
     columns: Mapping[FieldName, str] | None = None,
     max_record_bytes: int = _DEFAULT_MAX_RECORD_BYTES,
     keep_unknown_columns: bool = False,
+    key: bytes | None = None,
 ) -> Iterator[Record | Quarantined]:
-    """Records of all sources, one after the other, each with an id that no other has.
+    """Records of all sources, one after the other, no two with the same id.
+
+    ``key`` makes an id for those that have none; without it they stay without.
 
     Raises: ConfigError for a path or data set that does not exist; ContractError for a source of which nothing could
     be read because of its form, and where no record of a source has the text column.
@@ -47,9 +53,9 @@ def read_documents(
         if config.columns is None and columns is not None:
             config = config.model_copy(update={"columns": dict(columns)})
         problems = Problems()
-        reader = SourceReader(config, max_record_bytes, keep_unknown_columns=keep_unknown_columns)
+        reader = SourceReader(config, max_record_bytes, key=key, keep_unknown_columns=keep_unknown_columns)
         for item in reader.read(problems):
-            if isinstance(item, dict):
+            if isinstance(item, dict) and "id" in item:
                 item["id"] = registry.assign(item["id"])
             yield item
         problems.check()
@@ -99,9 +105,12 @@ class SourceReader:
     ``files`` counts the files (members, pieces) that were opened or could not be; ``lines_passed`` the lines of pieces.
     """
 
-    def __init__(self, source: SourceConfig, max_record_bytes: int, *, keep_unknown_columns: bool = False) -> None:
-        """``keep_unknown_columns`` carries columns that are none of ours along."""
+    def __init__(
+        self, source: SourceConfig, max_record_bytes: int, *, key: bytes | None, keep_unknown_columns: bool = False
+    ) -> None:
+        """``key`` makes ids (see ``identifiers``); ``keep_unknown_columns`` carries columns that are not ours along."""
         self._source = source
+        self._key = key
         self._max_record_bytes = max_record_bytes
         self._keep_unknown = keep_unknown_columns
         self._builder = RecordBuilder(
@@ -166,13 +175,17 @@ class SourceReader:
     def _pieces(self, record: Record) -> Iterator[Record]:
         """The record, or its pieces ``id#0``, ``id#1``, … where it is longer than a document may be."""
         limit = self._source.max_document_characters
-        identifier = base_identifier(record)
-        if limit is None or len(record["text"]) <= limit:
+        identifier = base_identifier(record, self._key)
+        if identifier is None:
+            record.pop("id", None)
+        else:
             record["id"] = identifier
+        if limit is None or len(record["text"]) <= limit:
             yield record
             return
         for index, piece in enumerate(cut_document(record["text"], limit)):
-            yield {**record, "id": f"{identifier}#{index}", "text": piece}
+            numbered = {} if identifier is None else {"id": f"{identifier}#{index}"}
+            yield {**record, **numbered, "text": piece}
 
 
 def read_stored_parquet(piece: Piece, limits: ReadLimits) -> Iterator[Row]:

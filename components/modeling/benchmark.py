@@ -94,7 +94,14 @@ class _Turn:
 
 
 def compare_pretraining(
-    encoded: Path, tokenizer: Path, config: PretrainingConfig, *, turns: int, steps: int, loss_tokens: int = 0
+    encoded: Path,
+    tokenizer: Path,
+    config: PretrainingConfig,
+    *,
+    turns: int,
+    steps: int,
+    loss_tokens: int = 0,
+    begins: Callable[[str], None] = lambda _: None,
 ) -> PretrainingComparison:
     """Compare on one shape.
 
@@ -105,6 +112,7 @@ def compare_pretraining(
         turns: Turns of each contender.
         steps: Steps a turn that are counted.
         loss_tokens: Real tokens that each contender is trained on for the held-out loss; 0 leaves it out.
+        begins: Told what begins: each turn of each contender, each training for the loss.
 
     Raises:
         ContractError: Another objective, or ``accelerate``, which the ``Trainer`` needs, is not installed.
@@ -120,12 +128,14 @@ def compare_pretraining(
     }
     with arithmetic(config.threads, config.seed):
         done: dict[Contender, list[_Turn]] = {name: [] for name in runners}
-        for _ in range(turns):
+        for turn in range(1, turns + 1):
             for name, runner in runners.items():
+                begins(f"turn {turn}, {name}")
                 done[name].append(runner(_WARM_STEPS + steps)[1])
         contenders = {name: _figures(taken) for name, taken in done.items()}
         if loss_tokens:
             for name, runner in runners.items():
+                begins(f"held-out loss, {name}")
                 mean = statistics.fmean(turn.tokens / steps for turn in done[name])
                 network, _ = runner(max(_WARM_STEPS + 1, round(loss_tokens / mean)))
                 contenders[name].heldout_loss = round(work.heldout_loss(network), 4)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self, get_args
+from typing import ClassVar, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
 from components.core.config import StageConfig
-from components.core.hashing import digest_value
 from components.scrubbing.detectors.settings import DEFAULT_DETECTORS, DetectorSettings
 
 Language = Literal["en", "zh"]
@@ -49,14 +48,18 @@ Label = Literal[
 ]
 Policy = Literal["redact", "mask", "pseudonymize", "hash"]
 
-LABELS: tuple[str, ...] = get_args(Label)
+LABELS: tuple[Label, ...] = get_args(Label)
 
 
 class ScrubbingConfig(StageConfig):
     """What counts as personal data, and what stands in its place."""
 
+    without_effect: ClassVar[frozenset[str]] = frozenset({"workers", "cluster"})
+
     languages: tuple[Language, ...] = Field(min_length=1, description="Languages whose context rules are applied.")
-    labels: tuple[Label, ...] = Field(min_length=1, description="Kinds of personal data that are replaced.")
+    labels: tuple[Label, ...] = Field(
+        default=LABELS, min_length=1, description="Kinds of personal data that are replaced; all that are known."
+    )
     policy: Policy = Field(
         description="redact: [LABEL]. mask: as many asterisks as characters. hash: [LABEL:digest] keyed by a secret, "
         "so that equal values stay equal. pseudonymize: a value of the same kind and format that is nobody's, the "
@@ -86,10 +89,6 @@ class ScrubbingConfig(StageConfig):
         description="What finds names, places and the like, beside the patterns: tagger, rules, presidio, spacy, "
         "transformers; each is kind and its own settings. Empty: patterns only.",
     )
-
-    def digest(self) -> str:
-        """Digest of what decides the output: not where it is made, nor by how many."""
-        return digest_value(self.model_dump(mode="json", exclude={"workers", "cluster"}))
 
     @field_validator("languages", "labels")
     @classmethod

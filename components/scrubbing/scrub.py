@@ -15,11 +15,11 @@ from pathlib import Path
 
 from components.core.corpus import Record, shard_paths
 from components.core.jsonfiles import write_json
+from components.core.pool import map_in_order
 from components.core.store import StageReport
 from components.scrubbing.config import ScrubbingConfig
 from components.scrubbing.detect import detect_personal_data, engine_of
 from components.scrubbing.detectors import Detector
-from components.scrubbing.pool import map_in_order
 from components.scrubbing.probes import ResidualRisk, measure_residual_risk
 from components.scrubbing.scrubber import Scrubber
 from components.scrubbing.shards import (

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from components.core.config import StageConfig
-from components.core.hashing import digest_value
 
 Language = Literal["en", "zh"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -15,6 +14,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 class ValidationConfig(StageConfig):
     """Limits of the schema check and of the quality suite. A share is of the records, in [0, 1]."""
+
+    without_effect: ClassVar[frozenset[str]] = frozenset({"workers"})
 
     min_rows: int = Field(ge=1, description="Fewer records than this fail.")
     max_null_share: Share = Field(description="Records without text (absent, no string, or blank).")
@@ -33,10 +34,6 @@ class ValidationConfig(StageConfig):
     )
     labels: tuple[str, ...] = Field(default=(), description="Allowed values of label; empty: labels are not checked.")
     workers: int = Field(default=1, ge=1, le=256, description="Processes that measure; changes no result, nor digest.")
-
-    def digest(self) -> str:
-        """Digest of the resolved values but ``workers``."""
-        return digest_value(self.model_dump(mode="json", exclude={"workers"}))
 
     @model_validator(mode="after")
     def _check_bounds(self) -> Self:

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from components.core.pool import map_as_finished
 from components.core.repeats import count_earlier
-from components.core.shard_pool import run_shards
 from components.validation.expectations import (
     Observation,
     Rule,
@@ -35,7 +35,7 @@ UNJUDGED = "a shard has no records, or they cannot be read"
 
 def judge_shards(name: str, rules: Sequence[Rule], jobs: Sequence[ShardJob], *, workers: int) -> ValidationResult:
     """Judge a corpus. The state is ``pass`` only if every rule held over real records and every shard was judged."""
-    for _ in run_shards(measure_shard, jobs, workers=workers):
+    for _ in map_as_finished(measure_shard, jobs, workers=workers):
         pass
     record_rules = [rule for rule in rules if speaks_of_records(rule)]
     shards: list[ShardResult] = []

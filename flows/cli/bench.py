@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import typer.core
 
 from components.core.errors import ConfigError
-from flows.cli import options, render
-from flows.cli.session import result_on_stdout, screen, to_json_line
+from flows.cli import bench_dedup, bench_pretrain, options, render
+from flows.cli.progress import phases
+from flows.cli.session import prepare, result_on_stdout, screen, to_json_line
 
 if TYPE_CHECKING:
     from components.scrubbing.benchmark import BenchReport
@@ -22,22 +24,37 @@ _PEER_SHARE = 50
 _LOGGERS_OF_THE_PEER = ("presidio-analyzer", "tldextract")
 
 
+class _KnownBenches(typer.core.TyperGroup):
+    """A group that says which benchmarks there are."""
+
+    def resolve_command(self, context: Any, arguments: list[str]) -> Any:
+        """As click's; an unknown name comes with the known ones."""
+        if arguments and self.get_command(context, arguments[0]) is None and not arguments[0].startswith("-"):
+            known = ", ".join(self.list_commands(context))
+            raise ConfigError(f"bench {arguments[0]}: unknown; known: {known}")
+        return super().resolve_command(context, arguments)
+
+
 def add_to(app: typer.Typer) -> None:
-    """Register the verb."""
-    app.command(epilog="Example: touchstone bench scrub --documents 10000 --json")(bench)
+    """Register the verb, with a benchmark a command."""
+    group = typer.Typer(
+        cls=_KnownBenches, no_args_is_help=True, help="Compare with a peer on the same work in one run, by a ratio."
+    )
+    group.command(epilog="Example: touchstone bench scrub --documents 10000 --json")(scrub)
+    bench_dedup.add_to(group)
+    bench_pretrain.add_to(group)
+    app.add_typer(group, name="bench")
 
 
-def bench(
-    name: Annotated[str, typer.Argument(help="What to compare: scrub.", metavar="NAME")],
+def scrub(
     documents: Annotated[int, typer.Option("--documents", min=100, help="Documents of about 900 characters.")] = 5_000,
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="Turns of each side; the median counts.")] = 5,
     json: options.Json = False,
 ) -> None:
-    """Compare with a peer: speed as a ratio of one run, and quality on the same documents."""
-    if name not in _BENCHES:
-        raise ConfigError(f"bench {name}: unknown; known: {', '.join(sorted(_BENCHES))}")
+    """Detection of personal data beside Presidio, and from file to file: documents a second, recall, precision."""
     with result_on_stdout(json) as results:
-        results.append(_BENCHES[name](documents, rounds))
+        prepare()
+        results.append(_bench_scrub(documents, rounds))
     if not json:
         _show(results[0])
 
@@ -48,11 +65,16 @@ def _bench_scrub(documents: int, rounds: int) -> dict[str, Any]:
     from components.scrubbing.benchmark.contenders import our_detection, presidio_detection
 
     _quieten_the_peer()
-    work = make_documents(documents, seed=_SEED)
-    ours, peer = our_detection(STRUCTURED_LABELS), presidio_detection(STRUCTURED_LABELS)
-    report = compare(ours, peer, work, rounds=rounds, peer_share=min(_PEER_SHARE, documents))
-    everything = speed_of(our_detection(LABELS), [document.text for document in work[: documents // 5]], rounds=rounds)
-    files = [_file_to_file([document.text for document in work]) for _ in range(min(rounds, 3))]
+    with phases(3) as enter:
+        enter("detection, both sides")
+        work = make_documents(documents, seed=_SEED)
+        ours, peer = our_detection(STRUCTURED_LABELS), presidio_detection(STRUCTURED_LABELS)
+        report = compare(ours, peer, work, rounds=rounds, peer_share=min(_PEER_SHARE, documents))
+        enter("every label")
+        texts = [document.text for document in work]
+        everything = speed_of(our_detection(LABELS), texts[: documents // 5], rounds=rounds)
+        enter("file to file")
+        files = [_file_to_file(texts) for _ in range(min(rounds, 3))]
     best = sorted(files)[len(files) // 2]
     return {
         "bench": "scrub",
@@ -126,6 +148,3 @@ def _show(result: dict[str, Any]) -> None:
         f"{result['everything_on_ratio']:.0f} times the peer with seven",
         markup=False,
     )
-
-
-_BENCHES = {"scrub": _bench_scrub}

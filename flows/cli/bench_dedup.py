@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from flows.cli import options, render
+from flows.cli.progress import phases
 from flows.cli.session import prepare, result_on_stdout, screen
 
 
@@ -29,9 +30,14 @@ def dedup(
         prepare()
         from components.cleaning.benchmark import measure_deduplication
 
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, phases(3 if peer_documents else 2) as enter:
             result = measure_deduplication(
-                Path(folder), documents=documents, workers=workers, peer_documents=peer_documents, seed=seed
+                Path(folder),
+                documents=documents,
+                workers=workers,
+                peer_documents=peer_documents,
+                seed=seed,
+                begins=enter,
             )
         results.append(result)
     if json:
@@ -39,12 +45,25 @@ def dedup(
     rows = [
         [
             name,
-            render.number(side["documents_per_second"]),
-            str(side["precision"]["value"]),
-            str(side["recall"]["value"]),
+            f"{side['documents_per_second']:,.0f}",
+            _share(side["precision"]),
+            _share(side["recall"]),
         ]
         for name, side in (("touchstone", result["ours"]), ("datasketch", result["peer"]))
         if side is not None
     ]
-    title = f"{documents} documents, {result['work']['planted_copies']} planted copies"
+    ours, work = result["ours"], result["work"]
+    title = f"{documents:,} documents, {work['planted_copies']:,} planted copies"
     screen().print(render.plain_table(["", "documents/s", "precision", "recall"], rows, title=title))
+    ratio = f"; {result['ratio']} times the peer" if result["ratio"] else ""
+    screen().print(
+        f"{ours['seconds']:,.0f} s, {ours['processor_seconds']:,.0f} s of processors, at most "
+        f"{ours['peak_megabytes_main']:,} MB in the main process and {ours['peak_megabytes_worker']:,} MB in a "
+        f"worker{ratio}",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _share(found: dict[str, float]) -> str:
+    return f"{found['value']:.3f} [{found['ci_low']:.3f}, {found['ci_high']:.3f}]"

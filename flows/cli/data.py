@@ -205,7 +205,7 @@ def _config(profile: str | None, config: Path | None, overrides: list[str] | Non
 
 
 def _records(source: str, stage: str, columns: Any = None) -> Iterator[Record]:
-    """Readable records with a language each; unreadable ones are counted on stderr, never shown."""
+    """Readable records, each with a language and, if it has no id, its place; others are counted on stderr."""
     from components.ingestion.languages import detect_language
     from components.ingestion.readers import read_input
     from components.ingestion.records import Quarantined
@@ -218,7 +218,8 @@ def _records(source: str, stage: str, columns: Any = None) -> Iterator[Record]:
             unreadable[item.reason.value] += 1
             continue
         kept += 1
-        yield item if item.get("lang") else {**item, "lang": detect_language(item["text"])[0]}
+        given = {"id": f"#{kept}", "lang": item.get("lang") or detect_language(item["text"])[0]}
+        yield {**given, **item, "lang": given["lang"]}
     if unreadable:
         say(f"{source}: left out as unreadable: {', '.join(f'{reason} {n}' for reason, n in unreadable.items())}")
     if not kept:

@@ -43,6 +43,7 @@ def ingest(
     from pydantic import ValidationError
 
     from components.ingestion.config import IngestionConfig
+    from components.scrubbing.keys import load_or_make_key
 
     with result_on_stdout(json) as results:
         settings = prepare(needs_write=True)
@@ -59,7 +60,7 @@ def ingest(
             )
         except ValidationError as error:
             raise ConfigError(str(error.errors()[0]["msg"]).removeprefix("Value error, ")) from error
-        summary = _ingest(config, output, settings.home / "work")
+        summary = _ingest(config, output, settings.home / "work", load_or_make_key(settings.keys_folder))
         results.append(summary)
     if not json:
         say(f"{summary['kept']} records in {output}, {summary['quarantined']} quarantined"
@@ -84,14 +85,15 @@ def _shown() -> Iterator[Callable[[int, int], None]]:
         yield show
 
 
-def _ingest(config: IngestionConfig, output: str, work: Path) -> dict[str, Any]:
+def _ingest(config: IngestionConfig, output: str, work: Path, key: bytes) -> dict[str, Any]:
     """Into a folder that appears when it is whole, or under an S3 prefix, ``report.json`` last."""
     from components.core.hashing import digest_value
     from components.core.remote import is_remote, upload_folder
     from components.ingestion.ingest import ingest_corpus, source_versions
+    from components.scrubbing.keys import fingerprint
 
-    versions = source_versions(config)
-    work_dir = work / f"ingest-{digest_value([config.digest(), versions]).removeprefix('sha256:')[:32]}"
+    plan = digest_value([config.digest(), source_versions(config), fingerprint(key)])
+    work_dir = work / f"ingest-{plan.removeprefix('sha256:')[:32]}"
     target = Path(output).expanduser()
     if not is_remote(output) and target.exists():
         raise ConfigError(f"{output}: is there already; name a new folder")
@@ -103,7 +105,7 @@ def _ingest(config: IngestionConfig, output: str, work: Path) -> dict[str, Any]:
     try:
         with _shown() as shards_read:
             report = ingest_corpus(
-                config, out_dir=temporary, work_dir=work_dir, require_languages=False, shards_read=shards_read
+                config, out_dir=temporary, key=key, work_dir=work_dir, require_languages=False, shards_read=shards_read
             )
         if is_remote(output):
             upload_folder(temporary, output, last=_REPORT)

@@ -124,6 +124,28 @@ def counted(
             listener(ProgressEvent(stage, "", done, done, unit, note=f"{done} {unit}"))
 
 
+@contextlib.contextmanager
+def phases(count: int) -> Iterator[Callable[[str], None]]:
+    """For work whose phases cannot be counted: a function that says which of ``count`` phases begins."""
+    from tasks.progress import ProgressEvent
+
+    with shown() as listener:
+        current, done = "", -1
+
+        def end() -> None:
+            if current:
+                listener(ProgressEvent(current, "", count, count, note="done"))
+
+        def enter(name: str) -> None:
+            nonlocal current, done
+            end()
+            current, done = name, done + 1
+            listener(ProgressEvent(current, "", done, count, "phases"))
+
+        yield enter
+        end()
+
+
 def _name(event: Event) -> str:
     return f"{event.candidate} {event.stage}".strip()
 

@@ -92,8 +92,8 @@ def run_scrub_job(
 def _scrubbed(
     blocks: Iterable[Block], output: Path, spans: Path | None, job: ScrubJob, workers: int
 ) -> Iterator[BlockResult]:
+    from components.core.pool import map_in_order
     from components.scrubbing.blocks import scrub_block
-    from components.scrubbing.pool import map_in_order
     from flows.cli.progress import counted
 
     jobs = (job.of_block(block, output, spans) for block in blocks)
@@ -135,21 +135,26 @@ class _Blocks:
         self._source, self._columns = source, dict(columns)
         self._config = SourceConfig(path=source)
         self._unreadable = Counter[str]()
+        self._file_error = ""
 
     def __iter__(self) -> Iterator[Block]:
         if not self._is_lines():
             yield from self._through_ingestion(self._source)
             return
+        from components.ingestion.records import FileError
         from components.ingestion.sources import UnreadableFile, open_files
         from components.scrubbing.blocks import read_blocks
 
         for file in open_files(self._config):
-            if isinstance(file, UnreadableFile):
-                self._unreadable[file.error.reason.value] += 1
-                continue
-            if file.stream.peek(2)[:2] in _UTF16_BOMS:
-                yield from self._through_ingestion(self._source)  # says what to do about it
-            yield from read_blocks(file.stream)
+            try:
+                if isinstance(file, UnreadableFile):
+                    raise file.error
+                if file.stream.peek(2)[:2] in _UTF16_BOMS:
+                    yield from self._through_ingestion(self._source)  # says what to do about it
+                yield from read_blocks(file.stream)
+            except FileError as error:  # counted; the next file follows
+                self._unreadable[error.reason.value] += 1
+                self._file_error = self._file_error or str(error)
 
     def _is_lines(self) -> bool:
         """Whether every file is JSON Lines with the usual names of fields."""
@@ -197,6 +202,8 @@ class _Blocks:
         from components.core.errors import ContractError
         from components.ingestion.readers import read_input
 
+        if self._file_error and not progress.counts.records:
+            raise ContractError(self._file_error)
         if progress.counts.records or not progress.unreadable.get("no_text"):
             return
         if self._source != "-":

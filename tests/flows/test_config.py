@@ -64,6 +64,29 @@ def test_set_goes_through_the_same_schema() -> None:
     assert config.digest() != load_config("demo").digest()
 
 
+def test_by_how_many_changes_no_digest(tmp_path: Path) -> None:
+    plain = load_config("demo")
+    stages = ("ingestion", "scrubbing", "cleaning", "splitting", "validation")
+    more = load_config("demo", overrides=[*(f"{stage}.workers=3" for stage in stages), "pipeline.side_by_side=1"])
+    assert more.digest() == plain.digest()
+    assert more.cleaning.workers == 3
+    folder = copy_of("demo", tmp_path)
+    given = {
+        "name": "more",
+        "overrides": {"cleaning": {"workers": 5, "normalise": "minimal"}, "splitting": {"seed": 3}},
+    }
+    values = yaml.safe_load((folder / "pipeline.yaml").read_text(encoding="utf-8")) | {"candidates": [given]}
+    digests = set()
+    for workers in (5, 6):
+        given["overrides"]["cleaning"]["workers"] = workers  # type: ignore[index]
+        (folder / "pipeline.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+        config = load_config(config_dir=folder, overrides=["splitting.workers=2"])
+        digests.add(config.digest())
+        ours = config.for_candidate(config.pipeline.candidates[0])
+        assert (ours.cleaning.workers, ours.splitting.workers) == (workers, 2)
+    assert len(digests) == 1
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

@@ -60,6 +60,22 @@ def test_the_run_is_written_down_and_tracked(first: PipelineResult, home: Path) 
     assert {status for _, status in rows} == {"FINISHED"}
 
 
+def test_what_scrubbing_found_and_missed_is_tracked(first: PipelineResult, home: Path) -> None:
+    query = "select key, value from metrics join runs using (run_uuid) where runs.name like ? and key like ?"
+    database = sqlite3.connect(home / "mlflow" / "mlflow.db")
+    logged = dict(database.execute(query, ("% clean", "pretraining/scrub.%")).fetchall())
+    low, recall, high = (logged[f"pretraining/scrub.recall{end}"] for end in (".ci_low", "", ".ci_high"))
+    assert 0.5 < low < recall <= high <= 1
+    report = next(
+        report for path in (home / "artefacts" / "ScrubbedCorpus").glob("*/report.json")
+        if (report := json.loads(path.read_text(encoding="utf-8")))["spans"] == logged["pretraining/scrub.spans"]
+    )  # fmt: skip
+    for lang, labels in report["spans_per_label"].items():
+        for label, count in labels.items():
+            assert logged[f"pretraining/scrub.spans.{lang}.{label}"] == count
+    assert not database.execute(query, ("% raw", "%scrub.%")).fetchall()
+
+
 def test_a_second_run_builds_nothing(first: PipelineResult, small: PipelineConfig) -> None:
     from flows.pipeline import run_pipeline
 
@@ -146,7 +162,7 @@ def test_monitor_tells_drift_from_none(home: Path, tmp_path: Path, monkeypatch: 
 
     folder = tmp_path / "same"
     folder.mkdir()
-    ingest_corpus(same, out_dir=folder)
+    ingest_corpus(same, key=b"k", out_dir=folder)
     state: Any = monitor(str(folder / "part-00000.jsonl"), profile="demo", return_state=True)
     assert state.name == "Completed"
     lines = (json.loads(line) for line in (folder / "part-00000.jsonl").read_text(encoding="utf-8").splitlines())

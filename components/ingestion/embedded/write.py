@@ -62,11 +62,14 @@ def _write(planted: Planted, truth: dict[str, list[dict[str, object]]], out_dir:
     rows = write_records(planted.records, out_dir)
     write_jsonl([], out_dir / "quarantine.jsonl")
     folder = out_dir / "truth"
+    folder.mkdir(mode=0o700)  # values and where they stand: the owner's alone wherever the corpus is put
     for name, items in truth.items():
         write_jsonl(items, folder / f"{name}.jsonl")
     gold = ({"id": name, "spans": [vars(span) for span in spans]} for name, spans in sorted(planted.spans.items()))
     write_jsonl(gold, folder / "personal_data.jsonl")
     write_jsonl(sorted(planted.defects, key=lambda row: str(row["id"])), folder / "defects.jsonl")
+    for path in folder.iterdir():
+        path.chmod(0o600)
     summary: dict[str, object] = {
         "read": rows,
         "kept": rows,

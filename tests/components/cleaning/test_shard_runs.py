@@ -68,7 +68,7 @@ def test_neither_processes_nor_a_kill_change_a_byte(tmp_path: Path) -> None:
         "from components.cleaning.clean import clean_corpus; from components.cleaning.config import CleaningConfig\n"
         "init = survivors._ShardWriter.__init__\n"
         "def dying(self, folder):\n"
-        "    if folder.name == '.shard-00003.tmp': os.kill(os.getpid(), 9)\n"
+        "    if folder.name.startswith('.shard-00003.'): os.kill(os.getpid(), 9)\n"
         "    init(self, folder)\n"
         "survivors._ShardWriter.__init__ = dying\n"
         "corpus, out, work, config = sys.argv[1:]\n"

@@ -260,7 +260,7 @@ def test_chnsenticorp_dev_rows_that_stand_in_train_are_dropped(tmp_path: Path) -
     raw, out = tmp_path / "raw", tmp_path / "out"
     for folder in (raw, out):
         folder.mkdir()
-    ingest_corpus(IngestionConfig.model_validate({"sources": sources, "languages": ["zh"]}), out_dir=raw)
+    ingest_corpus(IngestionConfig.model_validate({"sources": sources, "languages": ["zh"]}), key=b"k", out_dir=raw)
     report = split_corpus(raw, SplitConfig.model_validate(PLAIN | {"respect_given_splits": True}), out_dir=out)
     assert report.summary["reasons"] == {"in_another_split": 338}
     assert report.summary["splits"]["dev"]["records"] == 1_200 - 338

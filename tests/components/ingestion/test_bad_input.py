@@ -344,11 +344,11 @@ def test_odd_names_in_archives_and_folders(tmp_path: Path) -> None:
         {"sources": [str(tmp_path)], "languages": ["en"], "max_quarantined_share": 1.0}
     )
     with pytest.raises(ContractError, match="no record in en"):
-        ingest_corpus(config, out_dir=tmp_path / "out")
+        ingest_corpus(config, key=b"k", out_dir=tmp_path / "out")
     (tmp_path / "d.jsonl").write_text(
         '{"text": "The parcel that was here has gone.", "lang": "en"}\n', encoding="utf-8"
     )
-    ingest_corpus(config, out_dir=tmp_path / "out")
+    ingest_corpus(config, key=b"k", out_dir=tmp_path / "out")
     names = [row["source"] for row in read_jsonl(tmp_path / "out" / "quarantine.jsonl")]
     assert len(names) == 3
     assert all(name.isprintable() for name in names)
@@ -388,7 +388,7 @@ def test_nothing_of_a_bad_record_is_written_or_said(tmp_path: Path, caplog: pyte
     (tmp_path / "in" / "d.jsonl").write_text('{"text": "The parcel that was here has gone."}\n', encoding="utf-8")
     config = {"sources": [str(tmp_path / "in")], "languages": ["en"], "max_quarantined_share": 1.0}
     with caplog.at_level("DEBUG"):
-        report = ingest_corpus(IngestionConfig.model_validate(config), out_dir=tmp_path / "out")
+        report = ingest_corpus(IngestionConfig.model_validate(config), key=b"k", out_dir=tmp_path / "out")
     written = "".join(path.read_text(encoding="utf-8") for path in (tmp_path / "out").iterdir())
     for place in (written, caplog.text, str(report)):
         assert "Ruiz" not in place and "4111" not in place
@@ -402,10 +402,10 @@ def test_more_unreadable_files_than_allowed_stop_the_run(tmp_path: Path) -> None
         (tmp_path / f"{number}.jsonl.gz").write_bytes(data if number else data[: len(data) // 2])
     settings = {"sources": [str(tmp_path)], "languages": ["en"]}
     with pytest.raises(ContractError, match="1 of 10 files") as caught:
-        ingest_corpus(IngestionConfig.model_validate(settings), out_dir=tmp_path / "out")
+        ingest_corpus(IngestionConfig.model_validate(settings), key=b"k", out_dir=tmp_path / "out")
     assert "0.jsonl.gz" in str(caught.value)
     allowed = IngestionConfig.model_validate(settings | {"max_quarantined_share": 0.1})
-    assert ingest_corpus(allowed, out_dir=tmp_path / "out").rows == 1_000
+    assert ingest_corpus(allowed, key=b"k", out_dir=tmp_path / "out").rows == 1_000
 
 
 def test_a_source_can_be_left_before_its_end(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def test_the_stage_reads_it_beside_files(folder: Path, tmp_path: Path) -> None:
     config = IngestionConfig.model_validate(
         {"sources": [f"hf://{folder}", str(tmp_path / "b.txt")], "languages": ["en"], "workers": 2}
     )
-    report = ingest_corpus(config, out_dir=tmp_path / "out")
+    report = ingest_corpus(config, key=b"k", out_dir=tmp_path / "out")
     assert report.rows == 41
     assert [record["id"] for record in read_records(tmp_path / "out")][:40] == [row["id"] for row in ROWS]
     before = source_fingerprint(config)

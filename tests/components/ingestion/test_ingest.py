@@ -45,7 +45,7 @@ def test_counts_add_up_and_nothing_of_a_text_is_in_the_quarantine(tmp_path: Path
     ]
     path = write_lines(tmp_path / "a.jsonl", rows)
     out = make_out(tmp_path)
-    report = ingest_corpus(config_of(path, max_quarantined_share=0.5, min_document_characters=5), out_dir=out)
+    report = ingest_corpus(config_of(path, max_quarantined_share=0.5, min_document_characters=5), key=b"k", out_dir=out)
     assert report.rows == 3
     assert report.summary["read"] == 5 and report.summary["reasons"] == {"not_json": 1, "too_short": 1}
     assert report.summary["languages"] == {"en": 1, "unknown": 1, "zh": 1}
@@ -72,7 +72,7 @@ def test_counts_add_up_and_nothing_of_a_text_is_in_the_quarantine(tmp_path: Path
 def test_a_corpus_that_breaks_its_promise_is_refused(tmp_path: Path, rows: list[object], message: str) -> None:
     path = write_lines(tmp_path / "a.jsonl", rows)
     with pytest.raises(ContractError, match=message) as caught:
-        ingest_corpus(config_of(path), out_dir=make_out(tmp_path))
+        ingest_corpus(config_of(path), key=b"k", out_dir=make_out(tmp_path))
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value) and "parcel" not in str(caught.value)
 
@@ -80,14 +80,14 @@ def test_a_corpus_that_breaks_its_promise_is_refused(tmp_path: Path, rows: list[
 def test_one_source_of_stubs_is_named(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "a.jsonl", [{"text": "hi"}])
     with pytest.raises(ContractError, match="min_document_characters"):
-        ingest_corpus(config_of(path, min_document_characters=10), out_dir=make_out(tmp_path))
+        ingest_corpus(config_of(path, min_document_characters=10), key=b"k", out_dir=make_out(tmp_path))
 
 
 def test_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "a.jsonl", [{"text": ENGLISH}, {"text": CHINESE}, {"text": CHINESE}])
     outs = [make_out(tmp_path, name) for name in ("one", "two")]
     for out in outs:
-        ingest_corpus(config_of(path), out_dir=out)
+        ingest_corpus(config_of(path), key=b"k", out_dir=out)
     files = [{item.name: item.read_bytes() for item in out.iterdir()} for out in outs]
     assert files[0] == files[1]
 
@@ -97,7 +97,7 @@ def test_max_records_and_two_sources(tmp_path: Path) -> None:
     chinese = write_lines(tmp_path / "zh.jsonl", [{"id": "1", "text": CHINESE}] * 3)
     sources = [{"path": str(english), "max_records": 2, "split": "train"}, str(chinese)]
     out = make_out(tmp_path)
-    ingest_corpus(config_of(english, sources=sources, max_records=4), out_dir=out)
+    ingest_corpus(config_of(english, sources=sources, max_records=4), key=b"k", out_dir=out)
     assert [(row["id"], row["lang"], row.get("split")) for row in read_records(out)] == [
         ("1", "en", "train"),
         ("1~2", "en", "train"),
@@ -109,7 +109,7 @@ def test_max_records_and_two_sources(tmp_path: Path) -> None:
 def test_free_text_taken_for_labels_stays_out_of_the_report(tmp_path: Path) -> None:
     rows: list[object] = [{"text": CHINESE, "label": f"call me {index}"} for index in range(200)]
     path = write_lines(tmp_path / "a.jsonl", rows)
-    report = ingest_corpus(config_of(path, languages=["zh"]), out_dir=make_out(tmp_path))
+    report = ingest_corpus(config_of(path, languages=["zh"]), key=b"k", out_dir=make_out(tmp_path))
     assert report.summary["labels"] == {}
 
 

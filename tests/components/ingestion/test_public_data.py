@@ -16,7 +16,7 @@ pytestmark = pytest.mark.shared_data
 
 def ingest(tmp_path: Path, source: dict[str, object], lang: str) -> tuple[dict[str, object], list[dict[str, str]]]:
     config = IngestionConfig.model_validate({"sources": [source | {"lang": lang}], "languages": [lang]})
-    summary = ingest_corpus(config, out_dir=tmp_path).summary
+    summary = ingest_corpus(config, key=b"k", out_dir=tmp_path).summary
     return dict(summary), list(read_records(tmp_path))
 
 

@@ -303,8 +303,8 @@ def test_ids_are_unique_and_survive_reordering(tmp_path: Path) -> None:
     ]
     for name, order in (("a.jsonl", [0, 1, 2, 3, 4]), ("b.jsonl", [2, 3, 4, 1, 0])):
         (tmp_path / name).write_text("\n".join(lines[index] for index in order), encoding="utf-8")
-    first = [(row["text"], row["id"]) for row in read_documents([str(tmp_path / "a.jsonl")])]
-    second = [(row["text"], row["id"]) for row in read_documents([str(tmp_path / "b.jsonl")])]
+    first = [(row["text"], row["id"]) for row in read_documents([str(tmp_path / "a.jsonl")], key=b"k")]
+    second = [(row["text"], row["id"]) for row in read_documents([str(tmp_path / "b.jsonl")], key=b"k")]
     assert sorted(first) == sorted(second)
     assert len({identifier for _, identifier in first}) == 5
     assert [identifier for _, identifier in first[3:]] == ["k", "k~2"]
@@ -314,7 +314,7 @@ def test_long_documents_are_cut_and_max_records_counts_pieces(tmp_path: Path) ->
     paragraphs = [f"Paragraph {index} " + "word " * 30 for index in range(10)]
     (tmp_path / "a.txt").write_text("\n\n".join(paragraphs), encoding="utf-8")
     source = SourceConfig(path=str(tmp_path / "a.txt"), split_documents="whole_file", max_document_characters=400)
-    records = list(read_documents([source]))
+    records = list(read_documents([source], key=b"k"))
     base = records[0]["id"].split("#")[0]
     assert [record["id"] for record in records] == [f"{base}#{index}" for index in range(len(records))]
     assert all(len(record["text"]) <= 400 for record in records)
@@ -330,7 +330,8 @@ def test_any_bytes_give_records_or_quarantine_or_a_contract_error(tmp_path: Path
     try:
         items = list(
             read_documents(
-                [SourceConfig(path=str(tmp_path / name), format="wikiextractor" if name == "wiki_00" else "auto")]
+                [SourceConfig(path=str(tmp_path / name), format="wikiextractor" if name == "wiki_00" else "auto")],
+                key=b"k",
             )
         )
     except ContractError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 
 import pytest
@@ -92,7 +93,28 @@ def test_cutting_prefers_paragraph_ends() -> None:
 @given(st.lists(st.sampled_from(["a", "a~2", "b", None]), max_size=30))
 def test_identifiers_are_unique(given_ids: list[str | None]) -> None:
     registry = IdentifierRegistry()
-    found = [registry.assign(base_identifier({"text": "t"} | ({"id": name} if name else {}))) for name in given_ids]
+    made = [base_identifier({"text": "t"} | ({"id": name} if name else {}), b"k") or "" for name in given_ids]
+    found = [registry.assign(name) for name in made]
     assert len(set(found)) == len(found)
     if "b" in given_ids:
         assert found[given_ids.index("b")] == "b"
+
+
+def test_an_id_cannot_be_guessed_from_its_text() -> None:
+    text = "Call Ana"
+    made = base_identifier({"text": text}, b"secret of this home")
+    assert made is not None and len(made) == 16
+    digests = (
+        hashlib.new(name, text.encode()).hexdigest()
+        for name in ("md5", "sha1", "sha256", "sha512", "sha3_256", "blake2b")
+    )
+    assert made not in {digest[:16] for digest in digests}
+    assert made == base_identifier({"text": text}, b"secret of this home") != base_identifier({"text": text}, b"other")
+    assert base_identifier({"text": text}, None) is None
+
+
+def test_too_long_an_id_is_replaced_and_not_shown() -> None:
+    given = {"id": "x" * 300, "text": "a"}
+    assert base_identifier(given, None) is None
+    made = base_identifier(given, b"k")
+    assert made == base_identifier(given | {"text": "b"}, b"k") != base_identifier({"id": "y" * 300, "text": "a"}, b"k")

@@ -72,7 +72,7 @@ def test_the_corpus_is_that_of_the_same_files_on_disk(bucket: str, tmp_path: Pat
     outs = []
     for name, source, workers in (("one", tmp_path / "a.jsonl", 1), ("two", f"{bucket}/in/a.jsonl", 2)):
         config = IngestionConfig.model_validate({"sources": [str(source)], "languages": ["en"], "workers": workers})
-        ingest_corpus(config, out_dir=tmp_path / name, unit_bytes=5_000)
+        ingest_corpus(config, key=b"k", out_dir=tmp_path / name, unit_bytes=5_000)
         outs.append({path.name: path.read_bytes() for path in (tmp_path / name).glob("part-*")})
     assert len(outs[0]) > 3
     assert outs[0] == outs[1]
@@ -80,7 +80,7 @@ def test_the_corpus_is_that_of_the_same_files_on_disk(bucket: str, tmp_path: Pat
 
 def test_a_corpus_goes_up_and_is_read_back(bucket: str, tmp_path: Path) -> None:
     config = IngestionConfig.model_validate({"sources": [f"{bucket}/in/a.jsonl"], "languages": ["en"]})
-    ingest_corpus(config, out_dir=tmp_path / "out", unit_bytes=5_000)
+    ingest_corpus(config, key=b"k", out_dir=tmp_path / "out", unit_bytes=5_000)
     count = upload_folder(tmp_path / "out", f"{bucket}/out/v1", last="report.json")
     assert count == len(list((tmp_path / "out").iterdir()))
     assert list(read_documents([f"{bucket}/out/v1"])) == list(read_records(tmp_path / "out")) == ROWS

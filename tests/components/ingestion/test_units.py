@@ -67,7 +67,7 @@ def test_the_same_bytes_whatever_the_number_of_workers(tmp_path: Path) -> None:
         config = config_of(
             tmp_path, workers=workers, sources=[str(tmp_path / n) for n in ("a.jsonl", "b.jsonl", "c.csv")]
         )
-        ingest_corpus(config, out_dir=tmp_path / f"out{workers}", unit_bytes=20_000)
+        ingest_corpus(config, key=b"k", out_dir=tmp_path / f"out{workers}", unit_bytes=20_000)
         found.append(content(tmp_path / f"out{workers}"))
     assert len(found[0]) > 5
     assert found[0] == found[1] == found[2]
@@ -84,7 +84,7 @@ def test_cutting_a_file_changes_no_record_and_no_line_number(
     path = write_source(folder / "a.jsonl", lines, seed)
     whole = list(read_documents([str(path)]))
     try:
-        ingest_corpus(config_of(path), out_dir=folder / "out", unit_bytes=unit_bytes)
+        ingest_corpus(config_of(path), key=b"k", out_dir=folder / "out", unit_bytes=unit_bytes)
     except ContractError:
         assert not any(isinstance(item, dict) for item in whole)
         return
@@ -109,7 +109,7 @@ def test_row_groups_are_units(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": texts}), tmp_path / "a.parquet", row_group_size=100)
     config = config_of(tmp_path / "a.parquet")
     assert len(plan_units(config, unit_bytes=1_000)) > 3
-    ingest_corpus(config, out_dir=tmp_path / "out", unit_bytes=1_000)
+    ingest_corpus(config, key=b"k", out_dir=tmp_path / "out", unit_bytes=1_000)
     assert [record["text"] for record in read_records(tmp_path / "out")] == texts[:-1]
     assert [row["line"] for row in read_jsonl(tmp_path / "out" / "quarantine.jsonl")] == [1_001]
 
@@ -118,7 +118,7 @@ def test_a_line_longer_than_many_units(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     good = json.dumps({"text": "The parcel was here and it has gone."}) + "\n"
     path.write_text(good + '{"text": "' + "a" * 3_000_000 + '"}\n' + good + "{broken\n", encoding="utf-8")
-    ingest_corpus(config_of(path), out_dir=tmp_path / "out", unit_bytes=10_000)
+    ingest_corpus(config_of(path), key=b"k", out_dir=tmp_path / "out", unit_bytes=10_000)
     rows = list(read_jsonl(tmp_path / "out" / "quarantine.jsonl"))
     assert [(row["line"], row["reason"]) for row in rows] == [(2, "too_long"), (4, "not_json")]
     assert read_json(tmp_path / "out" / "report.json")["kept"] == 2
@@ -136,16 +136,18 @@ def test_what_was_read_is_not_read_again(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     rows = [{"id": f"n{n}", "text": f"The parcel number {n} was here and it has gone."} for n in range(1_000)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    ingest_corpus(config_of(path), out_dir=tmp_path / "whole", unit_bytes=20_000)
+    ingest_corpus(config_of(path), key=b"k", out_dir=tmp_path / "whole", unit_bytes=20_000)
     units = tmp_path / "work" / "units"
     units.mkdir(parents=True)
     (units / "unit-000002").write_text("in the way of the third unit", encoding="utf-8")
     with pytest.raises(OSError, match="unit-000002"):
-        ingest_corpus(config_of(path), out_dir=tmp_path / "broken", work_dir=tmp_path / "work", unit_bytes=20_000)
+        ingest_corpus(
+            config_of(path), key=b"k", out_dir=tmp_path / "broken", work_dir=tmp_path / "work", unit_bytes=20_000
+        )
     assert units.stat().st_mode & 0o777 == 0o700  # it holds records as they were read
     second = (units / "unit-000001" / "chunk-00000.jsonl").stat().st_ino
     (units / "unit-000002").unlink()
-    ingest_corpus(config_of(path), out_dir=tmp_path / "out", work_dir=tmp_path / "work", unit_bytes=20_000)
+    ingest_corpus(config_of(path), key=b"k", out_dir=tmp_path / "out", work_dir=tmp_path / "work", unit_bytes=20_000)
     assert (tmp_path / "out" / "part-00001.jsonl").stat().st_ino == second
     assert content(tmp_path / "out") == content(tmp_path / "whole")
     assert not units.exists()

@@ -16,7 +16,6 @@ import pytest
 from components.core.corpus import read_records, write_records
 from components.core.errors import ContractError, InfrastructureError
 from components.scrubbing import LABELS, ScrubbingConfig
-from components.scrubbing.pool import map_in_order
 from components.scrubbing.scrub import scrub_corpus
 from components.scrubbing.shards import ShardCounts, ShardJob, scrub_shard
 
@@ -160,35 +159,6 @@ shards._scrub_lines = noting
 corpus, out, work = map(Path, sys.argv[1:])
 scrub.scrub_corpus(corpus, config, out_dir=out, work_dir=work, key=b"k" * 32)
 """
-
-
-def _die(number: int) -> int:
-    if number == 3:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number
-
-
-def test_a_killed_worker_is_said_so() -> None:
-    with pytest.raises(InfrastructureError, match="fewer workers"):
-        list(map_in_order(_die, range(20), workers=2))
-
-
-def _square(number: int) -> int:
-    return number * number
-
-
-def test_order_is_kept_and_jobs_are_taken_as_needed() -> None:
-    taken: list[int] = []
-
-    def jobs() -> object:
-        for number in range(50):
-            taken.append(number)
-            yield number
-
-    results = map_in_order(_square, jobs(), workers=2)  # type: ignore[arg-type]
-    assert next(results) == 0
-    assert len(taken) <= 6  # four in flight, and one for each result given
-    assert list(results) == [n * n for n in range(1, 50)]
 
 
 def test_a_shard_with_a_broken_line_names_it_and_not_its_text(tmp_path: Path) -> None:

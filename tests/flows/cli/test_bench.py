@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ Cli = Callable[..., Any]
 
 def test_unknown_name_and_missing_peer_are_usage_errors(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = cli("bench", "nothing")
-    assert (ended.code, "known: scrub" in ended.err) == (2, True)
+    assert (ended.code, "known: dedup, pretrain, scrub" in ended.err) == (2, True)
     monkeypatch.setitem(sys.modules, "presidio_analyzer", None)
     ended = cli("bench", "scrub", "--documents", "100")
     assert (ended.code, "EXTRAS=bench" in ended.err) == (2, True)
@@ -34,3 +35,38 @@ def test_scrub_beside_presidio(cli: Cli) -> None:
     assert result["file_to_file_ratio"] > 1
     assert result["work"]["documents"] == 150
     assert 900 <= result["work"]["mean_characters"] <= 1_000
+
+
+def test_dedup_beside_none(cli: Cli) -> None:
+    arguments = ("bench", "dedup", "--documents", "1000", "--workers", "1", "--peer-documents", "0")
+    ended = cli(*arguments, "--json")
+    assert ended.code == 0, ended.err
+    result = json.loads(ended.out)
+    assert (result["bench"], result["peer"], result["unit"]) == ("dedup", None, "documents/s")
+    assert result["ours"]["recall"]["value"] > 0.95
+    assert "deduplication: done" in ended.err
+    shown = cli(*arguments)
+    assert (shown.code, "planted copies" in shown.out, "touchstone" in shown.out) == (0, True, True)
+
+
+def test_pretrain_beside_the_trainer(cli: Cli, tmp_path: Path) -> None:
+    pytest.importorskip("accelerate", reason="the Trainer needs accelerate (extra bench)")
+    texts = ["The letter that came on Monday has gone to the office.", "我们星期一寄出的信已经到了办公室。"]
+    lines = [json.dumps({"text": f"{text} {number}"}) + "\n" for number in range(120) for text in texts]
+    (tmp_path / "text.jsonl").write_text("".join(lines), encoding="utf-8")
+    shape = ("--layers", "1", "--hidden", "16", "--max-tokens", "16", "--tokens-per-batch", "128", "--threads", "1")
+    arguments = ("bench", "pretrain", "text.jsonl", *shape, "--vocabulary", "300", "--turns", "1", "--steps", "2")
+    ended = cli(*arguments, "--loss-tokens", "300", "--json")
+    assert ended.code == 0, ended.err
+    result = json.loads(ended.out)
+    assert (result["bench"], result["peer"]["name"]) == ("pretrain", "transformers.Trainer")
+    ours, peer = result["ours"]["tokens_per_second"], result["peer"]["tokens_per_second"]
+    assert result["ratio"] == pytest.approx(ours / peer, rel=0.01)
+    assert result["ours"]["heldout_loss"] > 0
+    assert "held-out loss, trainer: done" in ended.err
+
+
+def test_every_benchmark_explains_itself(cli: Cli) -> None:
+    for name in ("dedup", "pretrain", "scrub"):
+        ended = cli("bench", name, "--help")
+        assert (ended.code, "--json" in ended.out, "Example: touchstone bench" in ended.out) == (0, True, True)

@@ -93,3 +93,19 @@ def test_from_s3_to_s3(cli: Cli, bucket: str, tmp_path: Path) -> None:
     absent = cli("scrub", f"{bucket}/absent.jsonl", "-o", f"{bucket}/clean/b.jsonl")
     assert absent.code == 2 and "absent.jsonl" in absent.err
     assert not files.exists("tickets/clean/b.jsonl")
+
+
+def test_scrub_goes_on_behind_a_damaged_file(cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.jsonl.gz").write_bytes(b"no gzip at all")
+    (folder / "b.jsonl").write_text(LINES, encoding="utf-8")
+    (folder / "c.jsonl").symlink_to("/etc/hostname")
+    ended = cli("scrub", str(folder), "-o", str(tmp_path / "out.jsonl"), "--json")
+    assert ended.code == 0, ended.err
+    found = json.loads(ended.out)
+    assert found["records"] == 50
+    assert found["unreadable"] == {"outside_root": 1, "unreadable_file": 1}
+    alone = cli("scrub", str(folder / "a.jsonl.gz"), "-o", str(tmp_path / "none.jsonl"))
+    assert alone.code == 2 and "a.jsonl.gz" in alone.err
+    assert not (tmp_path / "none.jsonl").exists()

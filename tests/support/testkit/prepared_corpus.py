@@ -127,7 +127,7 @@ def prepare_corpus(
             build=lambda folders, out, _: build(*(folders[name] for name in inputs), out), **more,
         )  # fmt: skip
 
-    produce("raw", RawCorpus, [], ingestion, lambda out: ingest_corpus(ingestion, out_dir=out),
+    produce("raw", RawCorpus, [], ingestion, lambda out: ingest_corpus(ingestion, key=b"k", out_dir=out),
             outside=source_fingerprint(ingestion), restricted=True)  # fmt: skip
     last = "raw"
     if "scrubbing" not in skip:

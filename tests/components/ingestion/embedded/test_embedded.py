@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections import Counter
 from pathlib import Path
 
@@ -100,3 +101,10 @@ def test_both_languages_have_half(corpora: dict[str, Path]) -> None:
 
 def test_luhn_digit_of_a_published_number() -> None:
     assert luhn_digit("7992739871") == "3"  # the worked example commonly printed with the algorithm
+
+
+def test_what_was_planted_is_the_owners_alone(tmp_path: Path) -> None:
+    write_embedded_corpus(CONFIG, "pretraining", tmp_path)
+    truth = tmp_path / "truth"
+    assert {stat.S_IMODE(path.stat().st_mode) for path in truth.iterdir()} == {0o600}
+    assert stat.S_IMODE(truth.stat().st_mode) == 0o700
