@@ -30,7 +30,7 @@ class _KnownBenches(typer.core.TyperGroup):
     def resolve_command(self, context: Any, arguments: list[str]) -> Any:
         """As click's; an unknown name comes with the known ones."""
         if arguments and self.get_command(context, arguments[0]) is None and not arguments[0].startswith("-"):
-            known = ", ".join(self.list_commands(context))
+            known = ", ".join(sorted(self.list_commands(context)))
             raise ConfigError(f"bench {arguments[0]}: unknown; known: {known}")
         return super().resolve_command(context, arguments)
 
