@@ -14,7 +14,7 @@ from tasks.tracking import RunRef
 from tasks.training import record_model, show_progress, training_run
 from tasks.workers import run_stage
 
-_PRETRAIN = "components.modeling.pretraining:pretrain"
+_PRETRAIN = "components.modeling.launching:run_pretraining"
 
 
 @task(name="pretrain", task_run_name="pretrain-{candidate}", **STAGE_OPTIONS)

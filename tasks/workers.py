@@ -33,7 +33,7 @@ _PRELOADED = [
     "transformers.models.bert.modeling_bert",
     "sklearn.linear_model",
     "tasks.worker_dictionary",
-    "components.modeling.pretraining",
+    "components.modeling.launching",
     "components.modeling.finetuning",
 ]
 

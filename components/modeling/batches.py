@@ -8,7 +8,7 @@ of an epoch, S of a batch, B rows, T tokens, P targets.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -19,7 +19,7 @@ from components.core.seeds import derive_seed
 from components.modeling.batching import pad_rows, ranges
 from components.modeling.config import Objective
 from components.modeling.corpus import EncodedSplit
-from components.modeling.masking import NO_WORD, mask_words, next_tokens
+from components.modeling.masking import NO_WORD, MaskedBatch, mask_words, next_tokens
 from components.modeling.packing import Plan, lay_out, packed_batches
 from components.modeling.pairs import NO_LABEL, Pairs, Sequences, build_sequences
 from components.modeling.vocabulary import VocabularyIds
@@ -27,6 +27,7 @@ from components.modeling.vocabulary import VocabularyIds
 IntArray = NDArray[np.int64]
 
 _BATCHES_PER_POOL = 32
+_ROWS_PER_DRAW = 128  # of masks
 _PAIRS: dict[Objective, Pairs | None] = {"mlm": None, "mlm+nsp": "nsp", "mlm+sop": "sop", "clm": None}
 
 
@@ -36,7 +37,8 @@ class PretrainingBatch:
 
     ``positions_P`` and ``starts_S`` (first tokens of sequences) are flat (row * T + token), ``positions_P`` rising;
     ``blocks_BT`` numbers the sequences of a row from 1 and is 0 on padding; labels are -100 where there is none.
-    ``targets_total`` and ``labels_total`` count over the whole batch, whose mean the parts make up together.
+    ``targets_total`` and ``labels_total`` count over the whole batch, whose mean the parts make up together; with
+    several ranks over the rows of one rank, until the ranks have added theirs up.
     """
 
     input_ids_BT: IntArray
@@ -56,13 +58,9 @@ class PretrainingBatch:
         """Real tokens, special ones included."""
         return int(self.attention_mask_BT.sum())
 
-    def parts(self, count: int) -> list[PretrainingBatch]:
-        """At most ``count`` batches of neighbouring rows, which together are this one."""
-        rows, width = self.input_ids_BT.shape
-        edges = np.unique(np.linspace(0, rows, min(count, rows) + 1).round().astype(np.int64))
-        return [self] if len(edges) == 2 else [self._rows(a, b, width) for a, b in pairwise(edges.tolist())]
-
-    def _rows(self, start: int, end: int, width: int) -> PretrainingBatch:
+    def rows(self, start: int, end: int) -> PretrainingBatch:
+        """Some rows of it."""
+        width = self.input_ids_BT.shape[1]
         targets = slice(*np.searchsorted(self.positions_P, [start * width, end * width]))
         sequences = slice(*np.searchsorted(self.starts_S, [start * width, end * width]))
         rows = slice(start, end)
@@ -79,6 +77,12 @@ class PretrainingBatch:
             self.targets_total,
             self.labels_total,
         )
+
+    def without_targets(self) -> PretrainingBatch:
+        """The same rows with nothing to predict: a rank that has no row left must still take part in the step."""
+        none = self.positions_P[:0]
+        silent_S = np.full_like(self.pair_labels_S, NO_LABEL)
+        return replace(self, positions_P=none, targets_P=none, pair_labels_S=silent_S)
 
 
 def pooled_batches(
@@ -107,6 +111,16 @@ def _cut(
         count = rows_per_batch or max(1, (tokens_per_batch or 1) // max(1, int(lengths_N[pool[start]])))
         yield pool[start : start + count]
         start += count
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a step lies: its epoch, its number there, the epoch's sequences, and which of them make the batch."""
+
+    epoch: int
+    step: int
+    sequences: Sequences
+    plan: Plan
 
 
 class PretrainingBatches:
@@ -146,13 +160,41 @@ class PretrainingBatches:
 
     def batch(self, step: int) -> PretrainingBatch:
         """The batch of a step, counted from 0."""
-        while step >= self._ends[-1]:
+        place = self._locate(step)
+        return self._collate(place, place.plan, 0)
+
+    def parts(self, step: int, *, count: int = 1, rank: int = 0, ranks: int = 1) -> list[PretrainingBatch]:
+        """One rank's share of a step's batch: neighbouring rows, in at most ``count`` parts of like size.
+
+        All parts of all ranks are the batch, whatever ``ranks`` is. Every rank has the same number of parts; where
+        rows do not suffice, a part repeats one without its targets.
+        """
+        place = self._locate(step)
+        rows = int(place.plan.rows_S[-1]) + 1
+        count = min(count, -(-rows // ranks))
+        edges = np.linspace(0, rows, ranks * count + 1).round().astype(np.int64)[rank * count :][: count + 1]
+        first = min(int(edges[0]), rows - 1)
+        share = self._share(place, first, max(int(edges[-1]), first + 1))
+        return [
+            share.rows(a - first, b - first) if a < b else share.rows(0, 1).without_targets()
+            for a, b in pairwise(edges.tolist())
+        ]
+
+    def documents(self, step: int) -> list[str]:
+        """Ids of the documents that a step's batch has text of, in the split's order."""
+        place = self._locate(step)
+        chosen_S = place.plan.sequences_S
+        first_S2, second_S2 = place.sequences.first_N2[chosen_S], place.sequences.second_N2[chosen_S]
+        tokens = np.concatenate([first_S2[:, 0], second_S2[second_S2[:, 1] > second_S2[:, 0], 0]])
+        sentences = np.searchsorted(self._split.sentence_offsets, tokens, side="right") - 1
+        return self._split.ids(np.unique(np.searchsorted(self._split.document_offsets, sentences, side="right") - 1))
+
+    def _locate(self, step: int) -> _Place:
+        while self._ends[-1] <= step:
             self._ends.append(self._ends[-1] + self.steps_in_epoch(len(self._ends) - 1))
         epoch = int(np.searchsorted(self._ends, step, side="right")) - 1
-        sequences, plan = self._plan(epoch)
-        place = step - self._ends[epoch]
-        generator = np.random.default_rng(derive_seed(self._seed, "masks", epoch, place))
-        return self._collate(sequences, plan[place], generator)
+        sequences, plans = self._plan(epoch)
+        return _Place(epoch, step - self._ends[epoch], sequences, plans[step - self._ends[epoch]])
 
     def _plan(self, epoch: int) -> tuple[Sequences, list[Plan]]:
         if self._planned is None or self._planned[0] != epoch:
@@ -176,34 +218,64 @@ class PretrainingBatches:
         )
         return [Plan(batch, np.arange(len(batch))) for batch in batches]
 
-    def _collate(self, sequences: Sequences, plan: Plan, generator: np.random.Generator) -> PretrainingBatch:
+    def _share(self, place: _Place, start: int, end: int) -> PretrainingBatch:
+        """Some rows of a batch, made without most of the others."""
+        plan = place.plan
+        first = start // _ROWS_PER_DRAW * _ROWS_PER_DRAW
+        last = -(-end // _ROWS_PER_DRAW) * _ROWS_PER_DRAW
+        of_rows = slice(*np.searchsorted(plan.rows_S, [first, last]))
+        made = self._collate(place, Plan(plan.sequences_S[of_rows], plan.rows_S[of_rows] - first), first)
+        if len(made.input_ids_BT) == end - start:
+            return made
+        mine = made.rows(start - first, end - first)
+        labels = np.asarray((mine.pair_labels_S != NO_LABEL).sum())
+        return replace(mine, targets_total=np.asarray(len(mine.targets_P)), labels_total=labels)
+
+    def _collate(self, place: _Place, plan: Plan, first_row: int) -> PretrainingBatch:
+        """The batch of some rows of a place, the first of which has that number there."""
+        sequences = place.sequences
         ids_ST, words_ST, types_ST, attention_ST = assemble(self._split, self._vocabulary, sequences, plan.sequences_S)
         labels_S = sequences.labels_N[plan.sequences_S]
         if self._objective == "clm":
             targets = next_tokens(ids_ST, attention_ST)
         else:
-            targets = mask_words(
-                ids_ST,
-                words_ST,
-                share=self._mask_share,
-                mask_id=self._mask_id,
-                real_ids=self._real_ids,
-                generator=generator,
-            )
-        place = lay_out(attention_ST, plan.rows_S)
-        order_P = np.argsort(place.of_ST.reshape(-1)[targets.positions_P], kind="stable")
+            targets = self._mask(ids_ST, words_ST, plan.rows_S + first_row, place)
+        where = lay_out(attention_ST, plan.rows_S)
+        order_P = np.argsort(where.of_ST.reshape(-1)[targets.positions_P], kind="stable")
         return PretrainingBatch(
-            place.spread(targets.input_ids_BT, fill=self._vocabulary.pad),
-            (place.blocks_BT > 0).astype(np.int64),
-            place.spread(types_ST),
-            place.position_ids_BT,
-            place.blocks_BT,
-            place.of_ST[:, 0],
-            place.of_ST.reshape(-1)[targets.positions_P][order_P],
+            where.spread(targets.input_ids_BT, fill=self._vocabulary.pad),
+            (where.blocks_BT > 0).astype(np.int64),
+            where.spread(types_ST),
+            where.position_ids_BT,
+            where.blocks_BT,
+            where.of_ST[:, 0],
+            where.of_ST.reshape(-1)[targets.positions_P][order_P],
             targets.targets_P[order_P],
             labels_S,
             np.asarray(len(targets.targets_P)),
             np.asarray((labels_S != NO_LABEL).sum()),
+        )
+
+    def _mask(self, ids_ST: IntArray, words_ST: IntArray, rows_S: IntArray, place: _Place) -> MaskedBatch:
+        """Mask so many rows at a time, each time under a generator of their own: ranks draw for their rows alone."""
+        done: list[MaskedBatch] = []
+        blocks_S = rows_S // _ROWS_PER_DRAW
+        for block in np.unique(blocks_S).tolist():
+            names = ("masks", place.epoch, place.step, *([block] if block else []))
+            start, end = np.searchsorted(blocks_S, [block, block + 1])
+            masked = mask_words(
+                ids_ST[start:end],
+                words_ST[start:end],
+                share=self._mask_share,
+                mask_id=self._mask_id,
+                real_ids=self._real_ids,
+                generator=np.random.default_rng(derive_seed(self._seed, *names)),
+            )
+            done.append(replace(masked, positions_P=masked.positions_P + start * ids_ST.shape[1]))
+        return MaskedBatch(
+            np.concatenate([part.input_ids_BT for part in done]),
+            np.concatenate([part.positions_P for part in done]),
+            np.concatenate([part.targets_P for part in done]),
         )
 
 
@@ -248,10 +320,6 @@ class ClassificationBatch:
         """Real tokens, special ones included."""
         return int(self.attention_mask_BT.sum())
 
-    def parts(self, _count: int) -> list[ClassificationBatch]:
-        """This batch, whole: records are few."""
-        return [self]
-
 
 class ClassificationBatches:
     """The endless row of fine-tuning batches, by step number."""
@@ -279,6 +347,17 @@ class ClassificationBatches:
         index_B = self._plan(epoch)[place]
         ids_BT, mask_BT = pad_rows([self._rows[index] for index in index_B], value=self._pad_id)
         return ClassificationBatch(ids_BT, mask_BT, self._labels_N[index_B], self._weights_N[index_B])
+
+    def parts(self, step: int, *, count: int = 1, rank: int = 0, ranks: int = 1) -> list[ClassificationBatch]:
+        """The batch whole, since records are few. Raises ValueError for several ranks, which would repeat it."""
+        if ranks != 1 or rank:
+            raise ValueError(f"{ranks} ranks: fine-tuning runs on one")
+        return [self.batch(step)] * min(count, 1)
+
+    def documents(self, step: int) -> list[str]:
+        """Places of a step's records in the split, counted from 0."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        return [f"#{index}" for index in np.sort(self._plan(epoch)[place]).tolist()]
 
     def _plan(self, epoch: int) -> list[IntArray]:
         if self._planned is None or self._planned[0] != epoch:

@@ -23,6 +23,7 @@ from pydantic import BaseModel
 
 from components.core.errors import ContractError
 from components.core.seeds import derive_seed
+from components.modeling.batches import PretrainingBatch, PretrainingBatches
 from components.modeling.config import PretrainingConfig
 from components.modeling.corpus import EncodedSplit, load_split
 from components.modeling.loading import load_tokenizer, quiet_transformers
@@ -223,15 +224,16 @@ class _Clock:
 class _Counted:
     """Our batches, their sizes noted in the order they are made."""
 
-    def __init__(self, batches: Any) -> None:
+    def __init__(self, batches: PretrainingBatches) -> None:
         self._batches = batches
+        self.documents = batches.documents
         self.sizes: list[tuple[int, int]] = []
 
-    def batch(self, step: int) -> Any:
-        """The batch of a step."""
-        batch = self._batches.batch(step)
-        self.sizes.append((batch.tokens, batch.input_ids_BT.size))
-        return batch
+    def parts(self, step: int, *, count: int = 1, rank: int = 0, ranks: int = 1) -> list[PretrainingBatch]:
+        """The parts of a step."""
+        parts = self._batches.parts(step, count=count, rank=rank, ranks=ranks)
+        self.sizes.append((sum(part.tokens for part in parts), sum(part.input_ids_BT.size for part in parts)))
+        return parts
 
 
 def _rows(work: _Work) -> list[list[int]]:

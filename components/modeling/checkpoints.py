@@ -10,10 +10,11 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from components.core.errors import InfrastructureError
+from components.core.errors import ConfigError, InfrastructureError
 
 logger = logging.getLogger(__name__)
 
@@ -24,10 +25,10 @@ _TEMPORARY = "checkpoint.tmp"
 class Checkpoints:
     """The checkpoints of one work folder.
 
-    ``fingerprint`` names what is trained; a checkpoint of something else is never continued.
+    ``fingerprint`` says what is trained, in plain values; a checkpoint of something else is never continued.
     """
 
-    def __init__(self, folder: Path, *, fingerprint: str, keep: int) -> None:
+    def __init__(self, folder: Path, *, fingerprint: Mapping[str, Any], keep: int) -> None:
         self.fingerprint = fingerprint
         self._folder, self._keep = folder, keep
 
@@ -52,14 +53,25 @@ class Checkpoints:
         for path in self._paths()[self._keep :]:
             path.unlink()
 
+    @property
+    def temporary(self) -> Path:
+        """Where a checkpoint is written before it gets its name."""
+        return self._folder / _TEMPORARY
+
     def latest(self) -> Path | None:
-        """The last whole checkpoint of this training; says in the log which ones it passed over."""
+        """The last whole checkpoint of this training; says in the log which damaged ones it passed over.
+
+        Raises:
+            ConfigError: The last whole one belongs to another training; it names what differs, and nothing is removed.
+        """
         for path in self._paths():
             if not path.name.endswith(f"-{_digest(path)}.ckpt"):
                 logger.warning("checkpoint %s is damaged; the one before it is taken", path.name)
-            elif self._fingerprint_of(path) != self.fingerprint:
-                logger.warning("checkpoint in the work folder belongs to other settings; training starts over")
-                return None
+            elif differs := self._differences(path):
+                raise ConfigError(
+                    f"{path}: checkpoint of another training: {'; '.join(differs)}; set these back, or give another "
+                    "work folder to start over"
+                )
             else:
                 return path
         return None
@@ -73,10 +85,25 @@ class Checkpoints:
         """Newest first."""
         return sorted((path for path in self._folder.iterdir() if _NAME.fullmatch(path.name)), reverse=True)
 
-    def _fingerprint_of(self, path: Path) -> object:
+    def _differences(self, path: Path) -> list[str]:
+        """Each value that is not the one of this training, named."""
         import torch
 
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True).get("fingerprint")
+        found = torch.load(path, map_location="cpu", weights_only=True, mmap=True).get("fingerprint")
+        there, here = _flat(found if isinstance(found, Mapping) else {}), _flat(self.fingerprint)
+        return [
+            f"{key} is {there.get(key, 'absent')} there and {here.get(key, 'absent')} here"
+            for key in sorted(there.keys() | here.keys())
+            if there.get(key) != here.get(key)
+        ]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values by dotted name."""
+    out: dict[str, Any] = {}
+    for key, value in values.items():
+        out.update(_flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value})
+    return out
 
 
 def _digest(path: Path) -> str:

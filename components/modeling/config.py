@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from components.core.config import StageConfig
+from components.core.hashing import digest_value
 
 Precision = Literal["auto", "fp32", "bf16"]
 Layout = Literal["bert", "modern", "llama"]
 Objective = Literal["mlm", "mlm+nsp", "mlm+sop", "clm"]
+Accelerator = Literal["auto", "cpu", "gpu"]
+DistributionStrategy = Literal["auto", "ddp", "fsdp2"]
+
+# How a training is spread over devices, not what is trained: the result is the same to rounding.
+_PLACEMENT = frozenset({"accelerator", "devices", "num_nodes", "strategy", "rendezvous", "collective_timeout_seconds"})
 
 
 class ArchitectureConfig(StageConfig):
@@ -86,6 +92,21 @@ class PretrainingConfig(StageConfig):
     clip_norm: float = Field(default=1.0, gt=0, description="Gradient norm at most.")
     precision: Precision = Field(default="auto", description="auto: bf16 where the processor multiplies it, else fp32.")
     threads: int | None = Field(default=None, ge=1, description="Threads of the arithmetic; None: as torch finds.")
+    accelerator: Accelerator = Field(default="auto", description="gpu, cpu, or auto: a GPU where there is one.")
+    devices: int = Field(default=1, ge=1, le=64, description="Processes on each machine, each with one device.")
+    num_nodes: int = Field(default=1, ge=1, le=1024, description="Machines; each starts the same job.")
+    strategy: DistributionStrategy = Field(
+        default="auto",
+        description="ddp: every process holds the whole model. fsdp2: a shard of it. auto: ddp for several.",
+    )
+    rendezvous: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._-]+:\d{2,5}$",
+        description="host:port of the first machine, where several machines meet.",
+    )
+    collective_timeout_seconds: int = Field(
+        default=60, ge=5, le=86_400, description="A process that waits longer than this for another one fails."
+    )
     log_every_steps: int = Field(default=10, ge=1, description="Steps between two lines of the journal.")
     checkpoint_every_steps: int = Field(default=200, ge=1, description="Steps between two checkpoints.")
     keep_checkpoints: int = Field(default=2, ge=1, le=100, description="Checkpoints that stay on disk.")
@@ -104,6 +125,20 @@ class PretrainingConfig(StageConfig):
                 f"({self.architecture.max_tokens}): the longest sequence would not fit"
             )
         return self
+
+    @model_validator(mode="after")
+    def _machines_meet(self) -> PretrainingConfig:
+        if self.num_nodes > 1 and self.rendezvous is None:
+            raise ValueError(f"num_nodes is {self.num_nodes} and rendezvous is not given: say host:port of the first")
+        return self
+
+    def digest(self) -> str:
+        """Digest of what is trained; where it is trained does not count, so a run moves to other devices."""
+        return digest_value(self.identity())
+
+    def identity(self) -> dict[str, Any]:
+        """The values that decide the result."""
+        return self.model_dump(mode="json", exclude=set(_PLACEMENT))
 
     @model_validator(mode="after")
     def _objective_fits_layout(self) -> PretrainingConfig:

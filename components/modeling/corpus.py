@@ -55,6 +55,11 @@ class EncodedSplit:
     sentence_offsets: NDArray[np.int64]
     document_offsets: NDArray[np.int64]
     languages_D: NDArray[np.str_]
+    ids_D: Any = None  # an Arrow column of strings, which stays on disk
+
+    def ids(self, documents: NDArray[np.int64]) -> list[str]:
+        """The ids of some documents."""
+        return [] if self.ids_D is None else [str(self.ids_D[place].as_py()) for place in documents.tolist()]
 
     def words(self, places_T: NDArray[np.int64]) -> NDArray[np.int64]:
         """Numbers of the words that tokens belong to, over the whole split: equal means the same word."""
@@ -79,6 +84,7 @@ class EncodedSplit:
             np.concatenate([[0], np.cumsum(sizes_S)]).astype(np.int64),
             np.concatenate([[0], np.cumsum(ends - starts)]).astype(np.int64),
             self.languages_D[documents],
+            None if self.ids_D is None else self.ids_D.take(documents),
         )
 
 
@@ -97,7 +103,7 @@ def load_split(encoded: Path, split: str) -> EncodedSplit:
     if not np.array_equal(sentence_offsets, word_offsets):
         raise ContractError(f"{folder}: columns sentences and words differ in shape; encode again")
     languages_D = np.asarray(table.column("lang").to_pylist(), dtype=np.str_)
-    return EncodedSplit(tokens_T, words_T, sentence_offsets, document_offsets, languages_D)
+    return EncodedSplit(tokens_T, words_T, sentence_offsets, document_offsets, languages_D, table.column("id"))
 
 
 def _flatten(column: Any) -> tuple[MappedColumn, NDArray[np.int64], NDArray[np.int64]]:

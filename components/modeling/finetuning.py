@@ -29,17 +29,10 @@ from components.modeling.config import FinetuningConfig
 from components.modeling.dev_evaluation import DevEvaluation, DevScores, FinetuningReport, fit_temperature, score
 from components.modeling.inference import CALIBRATION_FILE
 from components.modeling.loading import architectures, load_model, load_tokenizer
+from components.modeling.loop_callbacks import JOURNAL_FILE, MetricsCallback, ProgressCallback
 from components.modeling.optimisation import arithmetic, make_optimizer, warmup_stable_decay
 from components.modeling.saving import save_model
-from components.modeling.training_loop import (
-    JOURNAL_FILE,
-    LoopResult,
-    LoopSettings,
-    MetricsCallback,
-    ProgressCallback,
-    StepModule,
-    run_steps,
-)
+from components.modeling.training_loop import LoopResult, LoopSettings, StepModule, run_steps
 
 # Heads that a checkpoint of another task does not have; everything else must come from the checkpoint.
 _NEW_TENSORS = ("classifier", "pre_classifier", "pooler", "bert.pooler", "score")
@@ -263,7 +256,7 @@ def _settings(config: FinetuningConfig, steps_per_epoch: int, labels: tuple[str,
         log_every_steps=config.log_every_steps,
         checkpoint_every_steps=steps_per_epoch,
         seed=config.seed,
-        fingerprint=f"{config.digest()}/{rows}/{'|'.join(labels)}",
+        fingerprint={"finetuning": config.model_dump(mode="json"), "records": rows, "labels": "|".join(labels)},
     )
 
 

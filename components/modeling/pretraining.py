@@ -18,23 +18,18 @@ from components.core.errors import ContractError
 from components.core.jsonfiles import write_json
 from components.core.seeds import derive_seed
 from components.core.store import StageReport
+from components.modeling import ranks
 from components.modeling.batches import PretrainingBatches
 from components.modeling.config import PretrainingConfig
 from components.modeling.corpus import EncodedSplit, load_split
 from components.modeling.loading import load_tokenizer
+from components.modeling.loop_callbacks import JOURNAL_FILE, MetricsCallback, ProgressCallback
 from components.modeling.networks import PretrainingNetwork, make_network
 from components.modeling.optimisation import arithmetic, make_optimizer, warmup_stable_decay
 from components.modeling.pairs import NO_LABEL
 from components.modeling.pretraining_report import PretrainingReport, evaluate_pretraining, most_frequent_token
 from components.modeling.saving import save_network
-from components.modeling.training_loop import (
-    JOURNAL_FILE,
-    LoopSettings,
-    MetricsCallback,
-    ProgressCallback,
-    StepModule,
-    run_steps,
-)
+from components.modeling.training_loop import LoopSettings, StepModule, run_steps
 from components.modeling.vocabulary import VocabularyIds
 
 
@@ -104,7 +99,7 @@ def pretrain(
     split = load_split(encoded, train_split)
     opened = load_tokenizer(tokenizer)
     vocabulary = VocabularyIds.of(opened)
-    with arithmetic(config.threads, derive_seed(config.seed, "weights")):
+    with arithmetic(_threads(config), derive_seed(config.seed, "weights")):
         network = make_network(config, vocabulary)
         batches = training_batches(split, vocabulary, config, network.max_tokens)
         steps = _count_steps(batches, config)
@@ -112,6 +107,9 @@ def pretrain(
             network, config, loop_settings(config, steps, f"{train_split}/{len(split.tokens_T)}")
         )
         result = run_steps(module, batches, work_dir=work_dir, on_metrics=on_metrics, on_progress=on_progress)
+        network = _whole(network, config, vocabulary)
+        if not ranks.is_first_rank():
+            return StageReport(rows=split.documents)
         network.to("cpu").eval()
         metrics = evaluate_pretraining(
             network, load_split(encoded, "dev"), vocabulary, config, common_token=most_frequent_token(split, vocabulary)
@@ -131,6 +129,35 @@ def pretrain(
     write_json(report, out_dir / "report.json")
     rate = round(result.tokens / max(1e-9, result.seconds))
     return StageReport(rows=split.documents, summary={**report.summary(), "tokens_per_second": rate})
+
+
+def _threads(config: PretrainingConfig) -> int | None:
+    """Threads of this process: ranks on one machine share its cores."""
+    beside = ranks.ranks_on_this_machine(distribution_of(config))
+    return config.threads if config.threads or beside == 1 else max(1, torch.get_num_threads() // beside)
+
+
+def _whole(network: PretrainingNetwork, config: PretrainingConfig, vocabulary: VocabularyIds) -> PretrainingNetwork:
+    """The network with all its weights on the first rank, wherever they lay; every rank must call it."""
+    if not distribution_of(config).shards:
+        return network
+    weights = ranks.gather_weights(network)
+    if not ranks.is_first_rank():
+        return network
+    whole = make_network(config, vocabulary)
+    whole.load_state_dict(weights)
+    return whole
+
+
+def distribution_of(config: PretrainingConfig) -> ranks.Distribution:
+    """Where a training runs."""
+    return ranks.Distribution(
+        accelerator=config.accelerator,
+        devices=config.devices,
+        num_nodes=config.num_nodes,
+        strategy=config.strategy,
+        timeout_seconds=config.collective_timeout_seconds,
+    )
 
 
 def training_batches(
@@ -159,10 +186,16 @@ def loop_settings(config: PretrainingConfig, steps: int, data: str) -> LoopSetti
         log_every_steps=config.log_every_steps,
         checkpoint_every_steps=config.checkpoint_every_steps,
         seed=config.seed,
-        fingerprint=f"{config.digest()}/{data}",
+        fingerprint={"pretraining": config.identity(), "data": data, "weights": _weights_of(config)},
         keep_checkpoints=config.keep_checkpoints,
         parts=config.accumulate,
+        distribution=distribution_of(config),
     )
+
+
+def _weights_of(config: PretrainingConfig) -> str:
+    """How a checkpoint orders its values: a run moves freely between one rank and many, not to shards and back."""
+    return "shards (strategy fsdp2)" if config.strategy == "fsdp2" else "copies (strategy ddp or auto)"
 
 
 def _count_steps(batches: PretrainingBatches, config: PretrainingConfig) -> int:

@@ -18,7 +18,7 @@ from components.modeling.config import Objective, PretrainingConfig
 from components.modeling.corpus import EncodedSplit
 from components.modeling.networks import PretrainingNetwork, pairs_of
 from components.modeling.pairs import NO_LABEL
-from components.modeling.training_loop import to_tensors
+from components.modeling.step_data import to_tensors
 from components.modeling.vocabulary import VocabularyIds
 
 _EVALUATION_SEED = 15  # fixed: masks must not change with the run's seed

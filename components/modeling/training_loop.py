@@ -1,68 +1,56 @@
-"""One training loop for both stages: Lightning, steps counted from the start, exact resuming, a journal.
+"""One training loop for both stages: Lightning, steps counted from the start, exact resuming, one rank or many.
 
 The batch of a step is a function of its number (``batches.py``) and dropout is seeded by step, so the state of a run
 is weights, optimiser, schedule, journal window and the step itself. ``work_dir`` holds the last checkpoints
 (``checkpoints.py``) and ``metrics.jsonl``; a run that is killed and started again with the same folder goes on from
-the last checkpoint and ends with the same bytes. A batch may be computed in parts, whose gradients add up to its own.
-Nothing is printed; progress goes to callbacks.
+the last checkpoint and ends with the same bytes. A batch may be computed in parts, whose gradients add up to its own,
+and shared out among ranks, which changes the result by rounding only. Nothing is printed; progress goes to callbacks.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import math
-import os
 import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import lightning.pytorch as pl
-import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, Sampler
 
 from components.core.errors import ContractError
-from components.core.jsonfiles import read_jsonl, write_jsonl
 from components.core.seeds import derive_seed
+from components.modeling import ranks
 from components.modeling.checkpoints import Checkpoints
 from components.modeling.config import Precision
+from components.modeling.loop_callbacks import (
+    JOURNAL_FILE,
+    CheckpointCallback,
+    Journal,
+    MetricsCallback,
+    ProgressCallback,
+    is_main_thread,
+    never,
+)
 from components.modeling.optimisation import resolve_precision
+from components.modeling.step_data import Part, StepBatches, StepDataModule
 
-logger = logging.getLogger(__name__)
-
-MetricsCallback = Callable[[int, dict[str, float]], None]
-ProgressCallback = Callable[[int, int, str, dict[str, float]], None]
-
-JOURNAL_FILE = "metrics.jsonl"
-
-
-class StepBatch(Protocol):
-    """A frozen dataclass of numpy arrays."""
-
-    def parts(self, count: int, /) -> Sequence[Any]:
-        """At most ``count`` batches that together are this one."""
-
-
-class StepBatches(Protocol):
-    """Batches by step number."""
-
-    def batch(self, step: int) -> StepBatch:
-        """The batch of a step, counted from 0."""
+_TOTAL = "_total"  # ending of the names of what is counted over the whole batch
+_IDS_IN_AN_ERROR = 8
 
 
 @dataclass(frozen=True)
 class LoopSettings:
     """What the loop needs to know.
 
-    ``fingerprint`` names what is trained: a checkpoint of another one is not continued.
+    ``fingerprint`` says what is trained, in plain values: a checkpoint of something else is refused.
     """
 
     total_steps: int
@@ -71,9 +59,10 @@ class LoopSettings:
     log_every_steps: int
     checkpoint_every_steps: int
     seed: int
-    fingerprint: str
+    fingerprint: Mapping[str, Any]
     keep_checkpoints: int = 2
     parts: int = 1
+    distribution: ranks.Distribution = field(default_factory=ranks.Distribution)
 
 
 @dataclass(frozen=True)
@@ -88,7 +77,8 @@ class LoopResult:
 class StepModule(pl.LightningModule):
     """A model with its loss; subclasses say how a batch becomes losses and which optimiser is used.
 
-    Optimisation is by hand, because the parts of a batch make one step.
+    Optimisation is by hand, because the parts of a batch make one step. After a step, ``step_losses`` and
+    ``step_tokens`` are those of the whole batch, and ``ends`` says whether any rank was asked to end.
     """
 
     def __init__(self, model: nn.Module, settings: LoopSettings) -> None:
@@ -97,44 +87,88 @@ class StepModule(pl.LightningModule):
         self.model = model
         self.settings = settings
         self.step_losses: dict[str, float] = {}
+        self.step_tokens = 0
         self.gradient_norm = 0.0
         self.learning_rate = 0.0
+        self.ends = False
+        self.asked_to_end: Callable[[], bool] = never
+        self.documents: Callable[[int], Sequence[str]] = _no_documents
 
-    def losses(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def losses(self, batch: Part) -> dict[str, torch.Tensor]:
         """Named losses of a part, which sum to those of the batch; ``loss`` is the one that is minimised."""
         raise NotImplementedError
 
-    def training_step(self, parts: list[dict[str, torch.Tensor]], _batch_index: int) -> None:
-        """One step; dropout depends on seed and step alone."""
+    def configure_model(self) -> None:
+        """Share the weights out where the strategy wants that."""
+        if self.device_mesh is not None:
+            ranks.shard_layers(self.model, self.device_mesh["data_parallel"])
+
+    def training_step(self, parts: list[Part], _batch_index: int) -> None:
+        """One step; dropout depends on seed, step and rank alone."""
         step = self.trainer.global_step
-        _seed_dropout(derive_seed(self.settings.seed, "dropout", step))
+        rank = (self.global_rank,) if self.global_rank else ()
+        _seed_dropout(derive_seed(self.settings.seed, "dropout", step, *rank))
         optimizer: Any = self.optimizers()
         optimizer.zero_grad()
+        self._count_whole_batch(parts)
         sums: dict[str, float] = {}
-        for part in parts:
+        for number, part in enumerate(parts, start=1):
             losses = self.losses(part)
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + float(value.detach())
             self._refuse_non_finite("loss", sums["loss"], step)
-            self.manual_backward(losses["loss"])
+            # Ranks average their gradients; those of a batch are the sum.
+            with ranks.synchronise_gradients(self.trainer.strategy, self.model, number == len(parts)):
+                self.manual_backward(losses["loss"] * self.trainer.world_size)
         self._clip(optimizer, step)
         optimizer.step()
         schedule: Any = self.lr_schedulers()
         schedule.step()
-        self.step_losses = sums
+        self._agree(sums, sum(int(part["attention_mask_BT"].sum()) for part in parts if _counts(part)))
+
+    def _count_whole_batch(self, parts: list[Part]) -> None:
+        """Add up over the ranks what their parts count, so that means are over the whole batch."""
+        names = [name for name in parts[0] if name.endswith(_TOTAL)]
+        if self.trainer.world_size == 1 or not names:
+            return
+        counts = ranks.sum_over_ranks([float(parts[0][name]) for name in names], self.device)
+        for name, count in zip(names, counts, strict=True):
+            for part in parts:
+                part[name] = torch.full_like(part[name], int(count))
+
+    def _agree(self, sums: Mapping[str, float], tokens: int) -> None:
+        """What the journal gets, from all ranks, and whether one of them was asked to end."""
+        told = [*sums.values(), float(tokens), float(self.asked_to_end())]
+        *losses, whole_tokens, asked = ranks.sum_over_ranks(told, self.device)
+        self.step_losses = dict(zip(sums, losses, strict=True))
+        self.step_tokens, self.ends = int(whole_tokens), asked > 0
 
     def _clip(self, optimizer: Any, step: int) -> None:
         """Clip, and keep the norm and the rate of this step for the journal."""
         self.learning_rate = max(group["lr"] for group in optimizer.param_groups)
-        self.gradient_norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm))
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
+        self.gradient_norm = ranks.whole_number(norm)
         self._refuse_non_finite("gradient norm", self.gradient_norm, step)
 
     def _refuse_non_finite(self, what: str, value: float, step: int) -> None:
-        if not math.isfinite(value):
-            raise ContractError(
-                f"training stopped at step {step + 1}: {what} is {value}, must be finite; lower learning_rate or "
-                "clip_norm, or set precision to fp32"
-            )
+        if math.isfinite(value):
+            return
+        ids = list(self.documents(step))
+        more = f" and {len(ids) - _IDS_IN_AN_ERROR} more" if len(ids) > _IDS_IN_AN_ERROR else ""
+        of = f" of documents {', '.join(ids[:_IDS_IN_AN_ERROR])}{more}" if ids else ""
+        raise ContractError(
+            f"training stopped at step {step + 1}: {what} is {value}, must be finite; look at the batch{of}, lower "
+            "learning_rate or clip_norm, or set precision to fp32"
+        )
+
+
+def _counts(part: Part) -> bool:
+    """False for rows that stand in where a rank has none."""
+    return "positions_P" not in part or len(part["positions_P"]) > 0
+
+
+def _no_documents(_step: int) -> Sequence[str]:
+    return ()
 
 
 def _seed_dropout(seed: int) -> None:
@@ -146,129 +180,6 @@ def _seed_dropout(seed: int) -> None:
     torch.default_generator.manual_seed(seed)
     if torch.cuda.is_available():
         torch.cuda.manual_seed_all(seed)
-
-
-class StepDataModule(pl.LightningDataModule):
-    """Batches from a step on; the checkpoint holds that step."""
-
-    def __init__(self, batches: StepBatches, settings: LoopSettings) -> None:
-        super().__init__()
-        self._batches, self._total, self._parts, self._start = batches, settings.total_steps, settings.parts, 0
-
-    def state_dict(self) -> dict[str, Any]:
-        """The next step."""
-        return {"step": self.trainer.global_step if self.trainer else self._start}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a checkpoint's step."""
-        self._start = int(state_dict["step"])
-
-    def train_dataloader(self) -> DataLoader[Any]:
-        """In this process: a batch takes about a millisecond to make, less than handing it over would."""
-        steps = _Steps(self._start, self._total)
-        dataset = _BatchDataset(self._batches, self._parts)
-        return DataLoader(dataset, batch_size=None, sampler=steps, collate_fn=lambda item: item)
-
-
-class _Steps(Sampler[int]):
-    def __init__(self, start: int, total: int) -> None:
-        self._start, self._total = start, total
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(range(self._start, self._total))
-
-    def __len__(self) -> int:
-        return self._total  # Lightning counts the steps before a resume as fetched
-
-
-class _BatchDataset(Dataset[list[dict[str, torch.Tensor]]]):
-    def __init__(self, batches: StepBatches, parts: int) -> None:
-        self._batches, self._parts = batches, parts
-
-    def __getitem__(self, step: int) -> list[dict[str, torch.Tensor]]:
-        return [to_tensors(part) for part in self._batches.batch(step).parts(self._parts)]
-
-
-def to_tensors(batch: Any) -> dict[str, torch.Tensor]:
-    """A batch's arrays by field name."""
-    return {
-        field.name: torch.from_numpy(np.require(getattr(batch, field.name), requirements="W"))
-        for field in fields(batch)
-    }
-
-
-class _Journal(pl.Callback):
-    """Means over the last ``log_every_steps`` steps, a line each; the window is part of the checkpoint."""
-
-    def __init__(
-        self,
-        path: Path,
-        settings: LoopSettings,
-        on_metrics: MetricsCallback | None,
-        on_progress: ProgressCallback | None,
-    ) -> None:
-        self._path, self._settings = path, settings
-        self._on_metrics, self._on_progress = on_metrics, on_progress
-        self._sums: dict[str, float] = {}
-        self._count = 0
-        self._started = time.perf_counter()
-        self.tokens = 0
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"sums": dict(self._sums), "count": self._count}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._sums, self._count = dict(state_dict["sums"]), int(state_dict["count"])
-
-    def on_train_start(self, trainer: pl.Trainer, *_: Any) -> None:
-        kept = list(read_jsonl(self._path)) if self._path.is_file() else []
-        write_jsonl([row for row in kept if row["step"] <= trainer.global_step], self._path)
-        self._started = time.perf_counter()
-
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, _outputs: Any, batch: Any, *_: Any) -> None:
-        step, total = trainer.global_step, self._settings.total_steps
-        self.tokens += sum(int(part["attention_mask_BT"].sum()) for part in batch)
-        for name, value in pl_module.step_losses.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
-        self._sums["gradient_norm"] = self._sums.get("gradient_norm", 0.0) + pl_module.gradient_norm
-        self._count += 1
-        if step % self._settings.log_every_steps == 0 or step == total:
-            metrics = {name: value / self._count for name, value in self._sums.items()}
-            metrics["learning_rate"] = pl_module.learning_rate
-            self._sums, self._count = {}, 0
-            append_metrics(self._path, step, metrics, self._on_metrics)
-        if self._on_progress is not None:
-            rate = self.tokens / max(1e-9, time.perf_counter() - self._started)
-            self._on_progress(step, total, "steps", {"loss": pl_module.step_losses["loss"], "tokens_per_second": rate})
-
-
-class _Checkpoint(pl.Callback):
-    """A checkpoint every so many steps; also when the process is asked to end, which it then does."""
-
-    def __init__(self, checkpoints: Checkpoints, settings: LoopSettings, asked_to_end: threading.Event) -> None:
-        self._checkpoints, self._settings, self._asked_to_end = checkpoints, settings, asked_to_end
-
-    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        step = trainer.global_step
-        if step >= self._settings.total_steps:
-            return
-        if step % self._settings.checkpoint_every_steps == 0 or self._asked_to_end.is_set():
-            self._checkpoints.save(step, trainer.save_checkpoint)
-        if self._asked_to_end.is_set():
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    def on_save_checkpoint(self, *hook: Any) -> None:
-        checkpoint: dict[str, Any] = hook[2]
-        checkpoint["fingerprint"] = self._checkpoints.fingerprint
-
-
-def append_metrics(path: Path, step: int, metrics: dict[str, float], on_metrics: MetricsCallback | None) -> None:
-    """One line of the journal; also handed to the caller."""
-    with path.open("a", encoding="utf-8") as handle:
-        handle.write(json.dumps({"step": step, **metrics}, sort_keys=True) + "\n")
-    if on_metrics is not None:
-        on_metrics(step, metrics)
 
 
 def run_steps(
@@ -286,21 +197,29 @@ def run_steps(
         ContractError: The loss or the gradient stops being finite.
     """
     settings = module.settings
+    settings.distribution.check()
     work_dir.mkdir(parents=True, exist_ok=True)
-    journal = _Journal(work_dir / JOURNAL_FILE, settings, on_metrics, on_progress)
+    steps = {"total": settings.total_steps}
+    journal = Journal(
+        work_dir / JOURNAL_FILE,
+        **steps,
+        every=settings.log_every_steps,
+        on_metrics=on_metrics,
+        on_progress=on_progress,
+    )
     checkpoints = Checkpoints(work_dir, fingerprint=settings.fingerprint, keep=settings.keep_checkpoints)
     resume_from = checkpoints.latest()
-    if resume_from is None:
-        checkpoints.discard()
-        (work_dir / JOURNAL_FILE).unlink(missing_ok=True)
     module.model.train()
+    module.documents = batches.documents
     started = time.perf_counter()
     with _quiet_lightning(), _noted_end() as asked_to_end:
-        trainer = _trainer(settings, work_dir, [journal, *callbacks, _Checkpoint(checkpoints, settings, asked_to_end)])
+        module.asked_to_end = asked_to_end.is_set
+        saving = CheckpointCallback(checkpoints, asked_to_end, **steps, every=settings.checkpoint_every_steps)
+        trainer = _trainer(settings, work_dir, [journal, *callbacks, saving])
         with _plain_interrupts():
             trainer.fit(
                 module,
-                datamodule=StepDataModule(batches, settings),
+                datamodule=StepDataModule(batches, total_steps=settings.total_steps, parts=settings.parts),
                 ckpt_path=None if resume_from is None else str(resume_from),
                 weights_only=True,
             )
@@ -308,9 +227,12 @@ def run_steps(
 
 
 def _trainer(settings: LoopSettings, work_dir: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
+    where = settings.distribution
     return pl.Trainer(
-        accelerator="gpu" if torch.cuda.is_available() else "cpu",
-        devices=1,
+        accelerator=where.device_type(),
+        devices=where.devices,
+        num_nodes=where.num_nodes,
+        strategy=where.lightning_strategy(),
         precision="bf16-mixed" if resolve_precision(settings.precision) == "bf16" else "32-true",
         max_steps=settings.total_steps,
         min_epochs=0,
@@ -346,7 +268,7 @@ def _quiet_lightning() -> Iterator[None]:
 def _noted_end() -> Iterator[threading.Event]:
     """SIGTERM sets the event instead of ending the process, where this is the main thread."""
     asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
+    if not is_main_thread():
         yield asked
         return
     handler = signal.signal(signal.SIGTERM, lambda *_: asked.set())
@@ -359,8 +281,7 @@ def _noted_end() -> Iterator[threading.Event]:
 @contextmanager
 def _plain_interrupts() -> Iterator[None]:
     """Lightning turns Ctrl+C into exit code 1 and leaves SIGINT ignored; give back the interrupt and the handler."""
-    main = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGINT) if main else None
+    handler = signal.getsignal(signal.SIGINT) if is_main_thread() else None
     try:
         yield
     except SystemExit as error:

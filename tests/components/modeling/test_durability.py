@@ -112,7 +112,7 @@ def test_damaged_checkpoint_falls_back_to_the_one_before(
 
 
 def test_only_the_last_few_stay(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path, fingerprint="a", keep=3)
+    checkpoints = Checkpoints(tmp_path, fingerprint={"a": 1}, keep=3)
     for step in range(1, 8):
         checkpoints.save(step, lambda path, step=step: path.write_text(str(step)))
     assert sorted(path.read_text() for path in tmp_path.iterdir()) == ["5", "6", "7"]
@@ -122,7 +122,7 @@ def test_only_the_last_few_stay(tmp_path: Path) -> None:
     "error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("PytorchStreamWriter failed writing file")]
 )
 def test_full_disk_names_the_folder_and_keeps_the_last_good_one(tmp_path: Path, error: Exception) -> None:
-    checkpoints = Checkpoints(tmp_path, fingerprint="a", keep=1)
+    checkpoints = Checkpoints(tmp_path, fingerprint={"a": 1}, keep=1)
     checkpoints.save(1, lambda path: path.write_text("good"))
 
     def half_written(path: Path) -> None:

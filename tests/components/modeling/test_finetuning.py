@@ -124,7 +124,7 @@ def test_weights_are_the_gradient(pretrained: Path) -> None:
 
     torch.manual_seed(0)
     model = AutoModelForSequenceClassification.from_pretrained(pretrained, num_labels=2).eval()
-    module = FinetuningModule(model, tiny_finetuning(), LoopSettings(1, 1.0, "fp32", 1, 1, 0, ""))
+    module = FinetuningModule(model, tiny_finetuning(), LoopSettings(1, 1.0, "fp32", 1, 1, 0, {}))
     rows = torch.tensor([[2, 40, 41, 3], [2, 50, 51, 3], [2, 60, 61, 3]])
 
     def loss(index: list[int], weights: list[float]) -> float:

@@ -23,7 +23,8 @@ from components.modeling.inference import MaskedLanguageModel, TextClassifier
 from components.modeling.loading import load_tokenizer
 from components.modeling.networks import PAIR_HEAD_FILE, make_network
 from components.modeling.pretraining import PretrainingModule, pretrain, training_batches
-from components.modeling.training_loop import LoopSettings, to_tensors
+from components.modeling.step_data import to_tensors
+from components.modeling.training_loop import LoopSettings
 from components.modeling.vocabulary import VocabularyIds
 
 TEXTS = ["The nurse bought a lamp. I love it.", "护士购买了台灯。", "It broke"]
@@ -125,7 +126,7 @@ def test_the_loss_counts_every_target_once(trained: Trained, tiny: Tiny) -> None
         inputs["token_type_ids"] = batch["token_type_ids_BT"]
     logits = plain_logits(trained.folder, inputs)
     expected = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.view(-1))
-    module = PretrainingModule(network, trained.config, LoopSettings(10, 1.0, "fp32", 5, 5, 0, "test"))
+    module = PretrainingModule(network, trained.config, LoopSettings(10, 1.0, "fp32", 5, 5, 0, {}))
     losses = module.losses(batch)
     name = "clm_loss" if trained.config.objective == "clm" else "mlm_loss"
     assert losses[name].item() == pytest.approx(expected.item(), abs=1e-5)
@@ -196,7 +197,7 @@ def test_continues_from_its_own_folder(trained: Trained, tiny: Tiny) -> None:
 def test_packed_rows_give_the_same_loss_and_gradients(trained: Trained, tiny: Tiny) -> None:
     """The same sequences and masks, one a row and several a row: block-diagonal attention changes nothing."""
     network = network_of(trained, tiny)
-    module = PretrainingModule(network, trained.config, LoopSettings(10, 1.0, "fp32", 5, 5, 0, "test"))
+    module = PretrainingModule(network, trained.config, LoopSettings(10, 1.0, "fp32", 5, 5, 0, {}))
     split = load_split(tiny.encoded, "train")
     vocabulary = VocabularyIds.of(load_tokenizer(tiny.tokenizer))
     packed = training_batches(split, vocabulary, trained.config.model_copy(update={"packing": True}), 64).batch(0)
@@ -250,13 +251,13 @@ def one_sequence_a_row(packed: Any, *, pad: int) -> Any:
 def test_parts_of_a_batch_add_up_to_its_gradient(trained: Trained, tiny: Tiny, packing: bool) -> None:
     network = network_of(trained, tiny)
     config = trained.config.model_copy(update={"packing": packing})
-    module = PretrainingModule(network, config, LoopSettings(10, 1.0, "fp32", 5, 5, 0, "test"))
+    module = PretrainingModule(network, config, LoopSettings(10, 1.0, "fp32", 5, 5, 0, {}))
     vocabulary = VocabularyIds.of(load_tokenizer(tiny.tokenizer))
-    batch = training_batches(load_split(tiny.encoded, "train"), vocabulary, config, 64).batch(1)
+    batches = training_batches(load_split(tiny.encoded, "train"), vocabulary, config, 64)
     found = []
     for parts in (1, 4):
         network.zero_grad()
-        pieces = batch.parts(parts)
+        pieces = batches.parts(1, count=parts)
         assert len(pieces) == parts
         total = 0.0
         for piece in pieces:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file
 from testkit.tiny_models import Tiny, tiny_pretraining
 
-from components.core.corpus import write_records
-from components.core.errors import ContractError
+from components.core.corpus import read_records, write_records
+from components.core.errors import ConfigError, ContractError
 from components.core.hashing import digest_files
 from components.core.jsonfiles import read_json, read_jsonl
 from components.modeling.batches import PretrainingBatches
@@ -22,12 +22,13 @@ from components.modeling.loading import load_tokenizer
 from components.modeling.networks import make_network
 from components.modeling.optimisation import make_optimizer
 from components.modeling.pretraining import PretrainingModule, pretrain
-from components.modeling.training_loop import LoopSettings, to_tensors
+from components.modeling.step_data import to_tensors
+from components.modeling.training_loop import LoopSettings
 from components.modeling.vocabulary import VocabularyIds
 from components.tokenization.config import EncodingConfig
 from components.tokenization.encoding import encode_splits
 
-SETTINGS = LoopSettings(10, 1.0, "fp32", 5, 5, 0, "test")
+SETTINGS = LoopSettings(10, 1.0, "fp32", 5, 5, 0, {})
 
 
 def run(tiny: Tiny, out: Path, work: Path, config: PretrainingConfig, **rest: object) -> Path:
@@ -61,22 +62,14 @@ def test_resumed_run_equals_uninterrupted_bitwise(tiny: Tiny, tmp_path: Path, dr
     assert digest_files(resumed) == digest_files(whole)
 
 
-def test_another_config_in_the_same_work_folder_starts_over(
-    tiny: Tiny, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_checkpoint_of_another_config_is_refused_and_stays(tiny: Tiny, tmp_path: Path) -> None:
     with pytest.raises(KilledError):
         run(tiny, tmp_path / "a", tmp_path / "w", tiny_pretraining(), on_progress=kill_at(6))
-    done: list[int] = []
-    with caplog.at_level(logging.WARNING, logger="components"):
-        run(
-            tiny,
-            tmp_path / "b",
-            tmp_path / "w",
-            tiny_pretraining(seed=1),
-            on_progress=lambda step, *_: done.append(step),
-        )
-    assert done[0] == 1
-    assert "starts over" in caplog.text
+    kept = digest_files(tmp_path / "w")
+    with pytest.raises(ConfigError, match=r"step-0+4-.*pretraining\.seed is 0 there and 1 here") as caught:
+        run(tiny, tmp_path / "b", tmp_path / "w", tiny_pretraining(seed=1))
+    assert "learning_rate" not in str(caught.value)
+    assert digest_files(tmp_path / "w") == kept
 
 
 def test_two_runs_same_bytes_and_another_seed_others(tiny: Tiny, pretrained: Path, tmp_path: Path) -> None:
@@ -178,8 +171,12 @@ def test_learns_more_than_token_frequencies(tiny: Tiny, tmp_path: Path) -> None:
 
 
 def test_non_finite_loss_stops_with_the_step(tiny: Tiny, tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match=r"stopped at step \d+: .* must be finite; lower learning_rate"):
+    ids = {record["id"] for record in read_records(tiny.splits / "train")}
+    with pytest.raises(ContractError, match=r"stopped at step 1: loss is nan, .* lower learning_rate") as caught:
         run(tiny, tmp_path / "out", tmp_path / "w", tiny_pretraining(initial=str(_poisoned(tiny, tmp_path))))
+    named = re.search(r"batch of documents (.*?)(?: and \d+ more)?, lower", str(caught.value))
+    assert named is not None
+    assert set(named.group(1).split(", ")) <= ids
 
 
 def test_reference_model_trains_on_holdout(tiny: Tiny, pretrained: Path, tmp_path: Path) -> None:
