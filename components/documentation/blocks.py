@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from components.validation.pages import html_page, html_table
+from components.validation.frame import html_page, html_table
 
 
 class Code(str):

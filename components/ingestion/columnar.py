@@ -143,6 +143,6 @@ def _check_text_type(type_: Any, limits: ReadLimits, pa: Any) -> None:
     if not (pa.types.is_string(plain) or pa.types.is_large_string(plain) or pa.types.is_string_view(plain)):
         raise FileError(
             f"{limits.name}: column {limits.columns['text']!r} holds {printable(str(type_))}, not strings; "
-            "name the text column in ingestion.columns",
+            "name the text column in ingestion.columns (or --column text=NAME)",
             QuarantineReason.OTHER_SCHEMA,
         )

@@ -88,7 +88,7 @@ class Problems:
             keys = ", ".join(printable(str(key)) for key in list(row)[:_MAX_KEYS_NAMED])
             self.without_text = (
                 f"{name}, line {line}: no record has the text column {text_column!r}; the columns are "
-                f"{keys or 'none'}; name the right one in ingestion.columns.text"
+                f"{keys or 'none'}; name the right one in ingestion.columns.text (or --column text=NAME)"
             )
 
     def check(self) -> None:

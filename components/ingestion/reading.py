@@ -36,7 +36,7 @@ def check_columns(header: Iterable[str], limits: ReadLimits) -> None:
         named = ", ".join(printable(name) for name in present[:20])
         raise FileError(
             f"{limits.name}, line 1: no column for {', '.join(missing)}; the columns are {named or 'none'}; "
-            "name the right ones in ingestion.columns",
+            "name the right ones in ingestion.columns (or --column text=NAME)",
             QuarantineReason.OTHER_SCHEMA,
         )
 

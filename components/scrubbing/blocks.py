@@ -14,18 +14,18 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import BufferedIOBase
 from itertools import islice
-from typing import IO
 
 from components.core.corpus import Record
-from components.ingestion.records import QuarantineReason, normalise_language
+from components.ingestion.records import FileError, QuarantineReason, normalise_language
 from components.scrubbing.config import ScrubbingConfig
 from components.scrubbing.lines import format_line, parse_line
 from components.scrubbing.shards import RECORDS_PER_BATCH, ShardCounts, format_spans, scrub_records, scrubber_of
 
 BLOCK_BYTES = 1 << 20
 MAX_LINE_BYTES = 1_000_000
-_HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
+_ESCAPED = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")  # half of a surrogate pair, or NUL
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -61,16 +61,20 @@ class BlockResult:
 
 
 def read_blocks(
-    stream: IO[bytes], *, block_bytes: int = BLOCK_BYTES, max_line_bytes: int = MAX_LINE_BYTES
+    stream: BufferedIOBase, *, block_bytes: int = BLOCK_BYTES, max_line_bytes: int = MAX_LINE_BYTES
 ) -> Iterator[Block]:
-    """The stream in blocks of whole lines. A line beyond ``max_line_bytes`` is never held whole."""
+    """The stream in blocks of whole lines. A line beyond ``max_line_bytes`` is never held whole.
+
+    Raises: FileError where the stream is damaged; the whole lines before that come first.
+    """
     line, rest = 1, b""
-    while chunk := stream.read(block_bytes):
+    chunks = _chunks(stream, block_bytes)
+    for chunk in chunks:
         end = chunk.rfind(b"\n") + 1
         if not end:
             rest += chunk
             if len(rest) > max_line_bytes:
-                rest = _skip_line(stream, block_bytes)
+                rest = _skip_line(chunks)
                 yield Block(line, b"", too_long=1)
                 line += 1
             continue
@@ -82,9 +86,27 @@ def read_blocks(
         yield Block(line, rest.removeprefix(_BOM) if line == 1 else rest)
 
 
-def _skip_line(stream: IO[bytes], block_bytes: int) -> bytes:
+def _chunks(stream: BufferedIOBase, size: int) -> Iterator[bytes]:
+    """The stream in chunks of that size. Where reading fails, what was read comes first, up to its last line end."""
+    while True:
+        parts, left = list[bytes](), size
+        try:
+            while left and (part := stream.read1(left)):
+                parts.append(part)
+                left -= len(part)
+        except FileError:
+            read = b"".join(parts)
+            if end := read.rfind(b"\n") + 1:
+                yield read[:end]
+            raise
+        if not parts:
+            return
+        yield b"".join(parts)
+
+
+def _skip_line(chunks: Iterator[bytes]) -> bytes:
     """Read to the end of the line; returns what follows it in the last read."""
-    while chunk := stream.read(block_bytes):
+    for chunk in chunks:
         end = chunk.find(b"\n") + 1
         if end:
             return chunk[end:]
@@ -139,9 +161,9 @@ def read_record(line: bytes) -> Record | QuarantineReason:
     except (ValueError, RecursionError):
         return QuarantineReason.NOT_JSON
     checked = _checked(record)
-    # Bytes of UTF-8 hold no half of a surrogate pair; only an escape can.
-    if isinstance(checked, dict) and _HALF_PAIR.search(line) and not all(map(_is_encodable, checked.values())):
-        return QuarantineReason.LONE_SURROGATE
+    # Bytes of UTF-8 hold no half of a surrogate pair; only an escape can. NULs were looked for above.
+    if isinstance(checked, dict) and _ESCAPED.search(line):
+        return next(filter(None, map(_why_not_storable, checked.values())), checked)
     return checked
 
 
@@ -158,14 +180,16 @@ def _checked(record: object) -> Record | QuarantineReason:
     return record
 
 
-def _is_encodable(value: object) -> bool:
+def _why_not_storable(value: object) -> QuarantineReason | None:
     if not isinstance(value, str):
-        return True
+        return None
+    if "\0" in value:
+        return QuarantineReason.NUL_BYTES
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        return False
-    return True
+        return QuarantineReason.LONE_SURROGATE
+    return None
 
 
 def _language(record: Record) -> str | None:

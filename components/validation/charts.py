@@ -1,6 +1,6 @@
 """Small charts as SVG text: bars with their numbers beside them, so that nothing is read off a colour alone.
 
-No script, no font, no reference to the outside; colours come from the page's style sheet (``pages.STYLE``).
+No script, no font, no reference to the outside; colours come from the page's style sheet (``frame.STYLE``).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import html
 
 from components.validation.charts import Bar, bar_chart
 from components.validation.drift_report import Distribution, DriftResult, DriftState, DriftTest, TestState
-from components.validation.pages import html_page, html_table
+from components.validation.frame import html_page, html_table
 
 _VERDICTS = {
     DriftState.DRIFT: ("bad", "drift · 有漂移"),

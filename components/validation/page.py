@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from components.core.jsonfiles import read_json, write_json
+from components.validation.frame import html_page
 from components.validation.report import ExpectationResult, State, ValidationResult
 from components.validation.shards import SHARDS_UNJUDGED
 from components.validation.wording import REASONS, STATES, SUITES, VERDICTS, Words, wording_of
 
-_TEMPLATE = "page.html"
+_TEMPLATE, _STYLE = "page.html", "page.css"
 _MAX_SHARDS_DRAWN = 600
 _COUNTS = frozenset({"rows", SHARDS_UNJUDGED})
 
@@ -39,8 +40,9 @@ def render_page(report: dict[str, Any]) -> str:
     template = environment.from_string((Path(__file__).parent / _TEMPLATE).read_text(encoding="utf-8"))
     states = [item.state for item in result.expectations]
     not_passed = [shard for shard in result.shards if shard.state is not State.PASS]
-    return template.render(
-        title=SUITES.get(result.suite, Words(result.suite, result.suite)),
+    title = SUITES.get(result.suite, Words(result.suite, result.suite))
+    body = template.render(
+        title=title,
         result=result,
         verdict=VERDICTS[result.state],
         states=STATES,
@@ -50,6 +52,8 @@ def render_page(report: dict[str, Any]) -> str:
         not_passed=[(shard, [wording_of(name).title for name in shard.not_passed]) for shard in not_passed[:20]],
         n_not_passed=len(not_passed),
     )
+    style = (Path(__file__).parent / _STYLE).read_text(encoding="utf-8")
+    return html_page(title=f"{title.en} · {title.zh}", lang="en", body=body, style=style)
 
 
 def _row(item: ExpectationResult) -> dict[str, Any]:

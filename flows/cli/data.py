@@ -69,6 +69,8 @@ def validate(
         ]  # fmt: skip
         title = f"{source}: {outcome['rows']} records, {outcome['state']}"
         screen().print(render.plain_table(["expectation", "observed", "limit", "state"], rows, title=title))
+        if report is not None:
+            say(f"written: {report / 'report.html'}")
     if outcome["state"] != "pass":
         raise NotPassedError
 
@@ -109,7 +111,9 @@ def _print_drift(outcome: dict[str, Any], report: Path | None) -> None:
         for item in outcome["tests"]
     ]  # fmt: skip
     title = f"{outcome['state']}: {outcome['rows_current']} records against {outcome['rows_reference']}"
-    head = ["test", "distance", "limit", "chance reaches", "n", "state", ""]
+    head = ["test", "distance", "limit", "chance reaches", "n", "state", "why"]
+    if not any(row[-1] for row in rows):
+        head, rows = head[:-1], [row[:-1] for row in rows]
     screen().print(render.plain_table(head, rows, title=title))
     if outcome["reason"]:
         screen().print(outcome["reason"], markup=False)
@@ -218,7 +222,7 @@ def _records(source: str, stage: str, columns: Any = None) -> Iterator[Record]:
             unreadable[item.reason.value] += 1
             continue
         kept += 1
-        given = {"id": f"#{kept}", "lang": item.get("lang") or detect_language(item["text"])[0]}
+        given = {"id": f"record-{kept}", "lang": item.get("lang") or detect_language(item["text"])[0]}
         yield {**given, **item, "lang": given["lang"]}
     if unreadable:
         say(f"{source}: left out as unreadable: {', '.join(f'{reason} {n}' for reason, n in unreadable.items())}")

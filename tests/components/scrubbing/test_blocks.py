@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
+from collections.abc import Iterator
 
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.ingestion.records import FileError
 from components.scrubbing import LABELS, ScrubbingConfig
 from components.scrubbing.blocks import Block, BlockJob, read_blocks, scrub_block
 
@@ -47,6 +50,37 @@ def test_a_line_too_long_is_dropped_and_counted(block_bytes: int, before: int) -
     assert blocks[-1].first_line + blocks[-1].data.count(b"\n") == before + 3
 
 
+@given(st.integers(1, 200), st.integers(0, 120))
+@settings(deadline=None)
+def test_whole_lines_before_the_damage_are_kept(block_bytes: int, cut: int) -> None:
+    data = b"".join(b"%d\n" % number for number in range(40))
+    found = b""
+    with pytest.raises(FileError), gone_bad(data[:cut]) as stream:
+        for block in read_blocks(stream, block_bytes=block_bytes, max_line_bytes=1000):
+            found += block.data
+    assert found == data[: data.rfind(b"\n", 0, cut) + 1]
+
+
+@contextlib.contextmanager
+def gone_bad(data: bytes) -> Iterator[io.BufferedReader]:
+    """A stream that breaks behind these bytes."""
+
+    class Breaking(io.RawIOBase):
+        left = data
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+            if not self.left:
+                raise FileError("x: truncated; get the file again")
+            count = min(len(buffer), len(self.left), 7)
+            buffer[:count], self.left = self.left[:count], self.left[count:]
+            return count
+
+    yield io.BufferedReader(Breaking(), 16)
+
+
 def test_nothing_but_the_text_changes() -> None:
     lines = [
         b'{"id": "a", "text": "mail ana@corp.io", "z": 1, "n": 12345678901234567890123456789, "ok": true, "no": null}',
@@ -69,7 +103,8 @@ def test_bad_lines_are_counted_by_reason_and_the_rest_goes_on() -> None:
     bad = {
         b"{": "not_json", b"[1]": "not_an_object", b'{"id": "x"}': "no_text", b'{"text": 3}': "text_not_string",
         b'{"text": "  "}': "empty", b'{"text": "a\\ud800"}': "lone_surrogate", b'{"text": "\xff"}': "invalid_utf8",
-        b'{"text": "a\x00b"}': "nul_bytes", b'{"text": "' + b"y" * 1_000_001 + b'"}': "too_long",
+        b'{"text": "a\x00b"}': "nul_bytes",
+        b'{"text": "a\\u0000b"}': "nul_bytes", b'{"text": "' + b"y" * 1_000_001 + b'"}': "too_long",
         b"[" * 100_000: "not_json",
     }  # fmt: skip
     done = scrub(b"\n".join([*bad, b'{"text": "fine"}', b"", b"  "]))

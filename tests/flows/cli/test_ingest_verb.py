@@ -106,6 +106,12 @@ def test_scrub_goes_on_behind_a_damaged_file(cli: Cli, tmp_path: Path) -> None:
     found = json.loads(ended.out)
     assert found["records"] == 50
     assert found["unreadable"] == {"outside_root": 1, "unreadable_file": 1}
+    packed = gzip.compress(LINES.encode() * 40, mtime=0)
+    (folder / "d.jsonl.gz").write_bytes(packed[: len(packed) * 3 // 4])
+    torn = cli("scrub", str(folder / "d.jsonl.gz"), "-o", str(tmp_path / "torn.jsonl"), "--json")
+    assert torn.code == 0, torn.err
+    found = json.loads(torn.out)
+    assert 50 < found["records"] < 2_000 and found["unreadable"] == {"unreadable_file": 1}
     alone = cli("scrub", str(folder / "a.jsonl.gz"), "-o", str(tmp_path / "none.jsonl"))
     assert alone.code == 2 and "a.jsonl.gz" in alone.err
     assert not (tmp_path / "none.jsonl").exists()

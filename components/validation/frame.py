@@ -39,14 +39,14 @@ svg text { font: 11px system-ui, "Noto Sans CJK SC", sans-serif; fill: var(--ink
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
-def html_page(*, title: str, lang: Literal["en", "zh"], body: str) -> str:
-    """One whole HTML document; ``body`` is markup already."""
+def html_page(*, title: str, lang: Literal["en", "zh"], body: str, style: str = STYLE) -> str:
+    """One whole HTML document; ``body`` is markup already, and ``style`` a style sheet."""
     name = {"en": "en", "zh": "zh-CN"}[lang]
     return (
         f'<!doctype html>\n<html lang="{name}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        f"<title>{html.escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+        f"<title>{html.escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
 
 
