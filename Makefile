@@ -34,7 +34,7 @@ demo: $(STAMP)
 	@$(BIN)/touchstone demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest $(TESTS) -m "not soak"
+	$(BIN)/python -m pytest $(TESTS) -m "not soak" -n logical --maxprocesses 4 --dist loadfile
 
 soak: $(STAMP)
 	$(BIN)/python -m pytest $(TESTS) -m soak
