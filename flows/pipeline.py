@@ -14,7 +14,7 @@ from flows.release_model import release_model
 from flows.results import CandidateResult, PipelineResult
 from flows.train_model import train_model
 from tasks import reporting
-from tasks.release import find_champion
+from tasks.release import check_policy, find_champion
 from tasks.settings import Settings
 from tasks.side_by_side import side_by_side
 from tasks.stages import StageCounter
@@ -33,6 +33,7 @@ def pipeline(config: PipelineConfig, run_name: str) -> Any:
     settings, counter = Settings(), StageCounter()
     name, facts = config.pipeline.name, config.facts()
     reconcile_stale_runs(settings)
+    check_policy(name, config.release, settings)
     champion = find_champion(name, settings)
     with run_scope("pipeline", run_name, pipeline=name, settings=settings, tags=facts) as run:
 

@@ -32,7 +32,7 @@ def evaluate(
 
 def ask_production(name: str, requests: list[str], settings: Settings) -> list[dict[str, Any]]:
     """Load the model behind ``production`` from the registry and send it the requests."""
-    from tasks.registry import load_production
+    from tasks.release_control import load_production
 
     answers: list[dict[str, Any]] = load_production(name, settings=settings).predict(requests)
     return answers

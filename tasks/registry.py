@@ -2,7 +2,9 @@
 
 Unlike tracking this does not fail open: what cannot be registered or verified is not released.
 Tags of a version: ``touchstone.payload_digest``, ``touchstone.decision``, ``touchstone.candidate``,
-``touchstone.release_path`` (relative to the home folder), and ``touchstone.previous.<alias>`` for a rollback.
+``touchstone.release_path`` (relative to the home folder), ``touchstone.previous.<alias>`` and
+``touchstone.approvals``, for readers. What counts is the release and the audit log (``tasks.audit``): the guard
+(``tasks.guarded_registry``) and the loader believe no tag.
 """
 
 from __future__ import annotations
@@ -15,10 +17,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import yaml
 from pydantic import BaseModel, ConfigDict
 
 from components.core.errors import ConfigError, ContractError, InfrastructureError, IntegrityError
-from components.core.payload import PAYLOAD_FILE, verify_payload
+from components.core.hashing import digest_file
+from components.core.payload import PAYLOAD_FILE, verify_payload, walk_files
+from components.release.audit import AuditLog
+from components.release.policy import check_name
+from components.release.verify import VerificationTree
+from tasks.audit import one_promotion, open_audit, this_user
 from tasks.settings import Settings
 from tasks.tracker import client_for
 from tasks.tracking import RunRef, log_tags
@@ -30,6 +38,9 @@ DIGEST_TAG = "touchstone.payload_digest"
 DECISION_TAG = "touchstone.decision"
 CANDIDATE_TAG = "touchstone.candidate"
 RELEASE_TAG = "touchstone.release_path"
+PREVIOUS_TAG = "touchstone.previous."
+APPROVALS_TAG = "touchstone.approvals"
+IDENTITY_TAGS = {DIGEST_TAG: "payload_digest", RELEASE_TAG: "release_path"}
 PRODUCTION = "production"
 PROMOTED = "promoted"
 
@@ -39,10 +50,12 @@ _PAYLOAD_ARTIFACT = "payload"
 _SERVING_LIBRARIES = (
     "mlflow", "torch", "transformers", "tokenizers", "safetensors", "numpy", "pydantic", "pyyaml", "phonenumbers",
 )  # fmt: skip
+# What lies beside the payload in an MLflow model of ours; the last one MLflow adds when it downloads.
+_MODEL_FILES = frozenset(
+    {"MLmodel", "conda.yaml", "python_env.yaml", "requirements.txt", "serving.py", "registered_model_meta"}
+)
+_CODE_LOADER = "mlflow.pyfunc.loaders.code_model"
 _MODEL_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>[^/@]+)|@(?P<alias>[^/@]+))")
-
-Verify = Callable[[Path], str]
-"""Checks a release folder and returns its payload digest; raises IntegrityError where it must not be promoted."""
 
 
 class Version(BaseModel):
@@ -58,6 +71,10 @@ class Version(BaseModel):
     run_id: str
     aliases: tuple[str, ...] = ()
     release_path: str = ""
+
+
+Verify = Callable[[Version], str]
+"""Checks a version's release and returns its payload digest; raises IntegrityError where it must not be used."""
 
 
 class Promotion(BaseModel):
@@ -83,6 +100,7 @@ def register_release(
     if not run:
         raise InfrastructureError(f"{name}: no MLflow run to register under; see `touchstone doctor`, then run again")
     digest = verify_payload(release_folder / "payload")
+    check_name(name)
     path = release_folder.absolute()
     location = path.relative_to(settings.home) if path.is_relative_to(settings.home) else path
     wanted = {DIGEST_TAG: digest, RELEASE_TAG: location.as_posix(), **(tags or {})}
@@ -122,48 +140,173 @@ def get_version(name: str, version_or_alias: str, *, settings: Settings) -> Vers
 
 
 def set_alias_after_verification(
-    name: str, version: str, alias: str, *, verify: Verify, settings: Settings
+    name: str,
+    version: str,
+    alias: str,
+    *,
+    verify: Verify,
+    settings: Settings,
+    expected: str | None = None,
+    operation: str = "promote",
 ) -> Promotion:
     """Set an alias, if ``verify`` says yes to the version's release and MLflow's copy holds the very same bytes.
 
+    One promotion of a model at a time; one that finds the alias moved since it began gives up (``expected``: the
+    version it began at). A crash anywhere leaves the old or the new version, and running it again finishes the job.
+
     Raises: IntegrityError if anything differs (the alias stays where it was); ConfigError if there is no such version.
     """
+    log, details = open_audit(settings), {"alias": alias, "version": version}
     with _registry(settings) as client:
-        found = _version(client, _find(client, name, version))
-        release = release_folder(found, settings)
-        _same_digest(found, verify(release), str(release))
-        _same_digest(found, verify_payload(_registered_payload(found)), f"models:/{name}/{version}")
-        previous = _aliased(client, name, alias)
-        client.set_registered_model_alias(name, alias, found.version)
-        if _aliased(client, name, alias) != found.version:
-            raise IntegrityError(f"models:/{name}@{alias}: another promotion came between; look, then promote again")
-        note = {DECISION_TAG: PROMOTED}
-        if previous != found.version:
-            note[f"touchstone.previous.{alias}"] = previous
-        _set_tags(client, name, found.version, note)
+        seen = _aliased(client, name, alias) if expected is None else expected
+        try:
+            with one_promotion(settings, name):
+                found = _version(client, _find(client, name, version))
+                details = {"alias": alias, "version": found.version, "payload_digest": found.payload_digest}
+                check_against_log(found, log)
+                digest = verify(found)
+                same_digest(found, digest, f"the release of models:/{name}/{version}")
+                check_model_copy(found, _model_folder(found), log)
+                previous = _move_alias(client, found, alias, seen, operation=operation, log=log, details=details)
+        except (IntegrityError, ConfigError) as error:
+            log.append(operation, name, "refused", actor=this_user(), reason=str(error), details=details)
+            raise
         log_tags(RunRef(run_id=found.run_id, tracking_uri=settings.tracking_uri()), {DECISION_TAG: "promoted"})
     return Promotion(
         name=name, version=found.version, alias=alias, previous=previous, payload_digest=found.payload_digest
     )
 
 
+def _move_alias(
+    client: MlflowClient,
+    found: Version,
+    alias: str,
+    seen: str,
+    *,
+    operation: str,
+    log: AuditLog,
+    details: dict[str, str],
+) -> str:
+    """Move a verified version's alias under the promotion lock; returns the version it stood at."""
+    name, actor = found.name, this_user()
+    standing = _aliased(client, name, alias)
+    if standing != seen:
+        raise IntegrityError(
+            f"models:/{name}@{alias}: moved from {_shown(seen)} to {_shown(standing)} meanwhile, another promotion was "
+            "first; look, then promote again"
+        )
+    # Before the change, so that after a crash in between the log knows both places where the alias may stand.
+    log.append(operation, name, "allowed", actor=actor, details=details | {"previous": standing})
+    client.set_registered_model_alias(name, alias, found.version)
+    if (now_at := _aliased(client, name, alias)) != found.version:
+        raise IntegrityError(f"models:/{name}@{alias}: reads back as {_shown(now_at)}; look, then promote again")
+    log.append(operation, name, "done", actor=actor, details=details | {"previous": standing})
+    note = {DECISION_TAG: PROMOTED}
+    if before := log.trail(name, alias).before(found.version):
+        note[f"{PREVIOUS_TAG}{alias}"] = before[0]
+    _set_tags(client, name, found.version, note)
+    return standing
+
+
 def rollback(name: str, *, verify: Verify, settings: Settings, alias: str = PRODUCTION) -> Promotion:
-    """Set the alias back to the version before, after the same verification."""
+    """Set the alias back to the last version it stood at before and that still holds, after the same verification.
+
+    The audit log says where it stood, not a tag. An alias that somebody moved behind the guard goes back to where the
+    log left it. Raises ConfigError if there is no version before; IntegrityError if none of them holds.
+    """
     current = get_version(name, alias, settings=settings)
-    with _registry(settings) as client:
-        tags = client.get_model_version(name, current.version).tags
-        previous = tags.get(f"touchstone.previous.{alias}", "")
-    if not previous:
+    trail = open_audit(settings).trail(name, alias)
+    choices = trail.before(current.version)
+    if not choices:
         raise ConfigError(f"models:/{name}@{alias}: version {current.version} has no version before it to go back to")
-    return set_alias_after_verification(name, previous, alias, verify=verify, settings=settings)
+    problems = []
+    for choice in choices:
+        try:
+            verify(get_version(name, choice, settings=settings))
+        except IntegrityError as error:
+            problems.append(f"v{choice}: {error}")
+            continue
+        return set_alias_after_verification(
+            name, choice, alias, verify=verify, settings=settings, expected=current.version, operation="rollback"
+        )
+    raise IntegrityError(f"models:/{name}@{alias}: no version before holds: {'; '.join(problems)}")
 
 
-def load_production(name: str, *, settings: Settings, alias: str = PRODUCTION) -> Any:
-    """The pyfunc model behind an alias; ``predict(["text", …])`` gives one mapping a text."""
+def load_verified(found: Version, digest: str, *, settings: Settings) -> Any:
+    """The pyfunc model of a version whose release was just verified as ``digest``, from MLflow's copy.
+
+    Raises IntegrityError if the copy holds other bytes or other serving code than what was registered.
+    """
     import mlflow
 
     with _registry(settings):
-        return mlflow.pyfunc.load_model(f"models:/{name}@{alias}")
+        same_digest(found, digest, f"the release of models:/{found.name}/{found.version}")
+        folder = _model_folder(found)
+        check_model_copy(found, folder, open_audit(settings))
+        return mlflow.pyfunc.load_model(str(folder))
+
+
+def check_against_log(found: Version, log: AuditLog) -> None:
+    """That the version's tags are those it was created with. Raises IntegrityError if somebody edited them."""
+    made = creation_of(found, log)
+    if made is None:
+        return
+    for key, value in (("payload_digest", found.payload_digest), ("release_path", found.release_path)):
+        if made[key] != value:
+            raise IntegrityError(
+                f"models:/{found.name}/{found.version}: its {key} tag is not the one it was created with; somebody "
+                "edited the database, look: touchstone audit"
+            )
+
+
+def creation_of(found: Version, log: AuditLog) -> dict[str, str] | None:
+    """What the log tells of a version's creation; None for one that no guard saw made.
+
+    Raises IntegrityError if the log does not hold.
+    """
+    report = log.verify()
+    if report.problems:
+        raise IntegrityError(f"{log.path}: {report.problems[0]}; look: touchstone audit")
+    for record in report.records:
+        if (record.operation, record.name, record.outcome) == ("create-version", found.name, "done") and (
+            record.details.get("version") == found.version
+        ):
+            return record.details
+    return None
+
+
+def check_model_copy(found: Version, folder: Path, log: AuditLog) -> None:
+    """MLflow's copy of a version: the payload's bytes, and beside them nothing that runs but the serving code.
+
+    Raises IntegrityError if a file was changed, added or taken away.
+    """
+    where = f"models:/{found.name}/{found.version}"
+    same_digest(found, verify_payload(folder / "artifacts" / _PAYLOAD_ARTIFACT), f"MLflow's copy of {where}")
+    code = check_model_files(where, folder)
+    made = creation_of(found, log)
+    if code != ((made or {}).get("code") or digest_file(_SERVING)):
+        raise IntegrityError(f"{where}: {_SERVING.name} in MLflow's copy is not the code it was registered with")
+
+
+def check_model_files(where: str, folder: Path) -> str:
+    """The digest of the serving code in an MLflow model folder. Raises IntegrityError if anything else could run."""
+    inside = f"artifacts/{_PAYLOAD_ARTIFACT}/"
+    names = {name for name in walk_files(folder) if not name.startswith(inside)}
+    if extra := sorted(names - _MODEL_FILES):
+        raise IntegrityError(f"{where}: {', '.join(extra[:5])} in MLflow's copy; nothing but our files belongs there")
+    if not {"MLmodel", _SERVING.name} <= names:
+        raise IntegrityError(f"{where}: MLflow's copy lacks MLmodel or {_SERVING.name}; register the release again")
+    try:
+        model = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
+        flavor = model["flavors"].pop("python_function")
+        runs = (flavor["loader_module"], Path(flavor["model_code_path"]).name, flavor.get("code"), flavor.get("data"))
+        parts = {key: entry["path"] for key, entry in flavor["artifacts"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+        raise IntegrityError(f"{where}: MLmodel is not readable as ours; register the release again") from error
+    if runs != (_CODE_LOADER, _SERVING.name, None, None) or parts != {_PAYLOAD_ARTIFACT: inside[:-1]} \
+            or model["flavors"]:  # fmt: skip
+        raise IntegrityError(f"{where}: MLmodel loads something else than our serving code; register it again")
+    return digest_file(folder / _SERVING.name)
 
 
 def resolve_model(model: str, settings: Settings) -> Path:
@@ -173,11 +316,8 @@ def resolve_model(model: str, settings: Settings) -> Path:
     ``runs:/RUN_ID/PATH``. Versions give their release folder while it is here, else the payload that MLflow holds.
     Raises: ConfigError if there is no such model; ContractError if the folder is none of these.
     """
-    if model.startswith("models:/"):
-        match = _MODEL_URI.fullmatch(model)
-        if match is None:
-            raise ConfigError(f"{model}: expected models:/NAME/VERSION or models:/NAME@ALIAS")
-        found = get_version(match["name"], match["version"] or match["alias"], settings=settings)
+    if (parsed := parse_model_uri(model)) is not None:
+        found = get_version(*parsed, settings=settings)
         release = settings.home / found.release_path
         if found.release_path and (release / "payload" / PAYLOAD_FILE).exists():
             return release
@@ -190,6 +330,26 @@ def resolve_model(model: str, settings: Settings) -> Path:
         raise ConfigError(f"{model}: no such folder; a model is a folder, models:/NAME/VERSION, models:/NAME@ALIAS "
                           "or runs:/RUN_ID/PATH")  # fmt: skip
     return _check_folder(folder, model)
+
+
+def approvals_text(tree: VerificationTree) -> str:
+    """State of a release's approvals and the decisions that count, for readers of the version page."""
+    approvals = next(check for check in tree.checks if check.name == "approvals")
+    counted = [check.detail for check in approvals.children if check.status == "ok"]
+    return "; ".join([str(tree.state or "not readable"), *counted])
+
+
+def parse_model_uri(model: str) -> tuple[str, str] | None:
+    """Name, and version or alias, of a ``models:/`` address; None for anything else.
+
+    Raises ConfigError if it is malformed.
+    """
+    if not model.startswith("models:/"):
+        return None
+    match = _MODEL_URI.fullmatch(model)
+    if match is None:
+        raise ConfigError(f"{model}: expected models:/NAME/VERSION or models:/NAME@ALIAS")
+    return match["name"], match["version"] or match["alias"]
 
 
 def payload_folder(model: Path) -> Path:
@@ -233,11 +393,15 @@ def _log_model(client: MlflowClient, payload: Path, digest: str, run: RunRef) ->
 
 
 def _registered_payload(version: Version) -> Path:
-    """MLflow's copy of a version's payload: in place where its store is a local folder, else downloaded."""
+    """MLflow's copy of a version's payload."""
+    return _model_folder(version) / "artifacts" / _PAYLOAD_ARTIFACT
+
+
+def _model_folder(version: Version) -> Path:
+    """MLflow's copy of a version: in place where its store is a local folder, else downloaded."""
     import mlflow
 
-    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.version}"))
-    return folder / "artifacts" / _PAYLOAD_ARTIFACT
+    return Path(mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.version}"))
 
 
 def _download(uri: str, settings: Settings) -> Path:
@@ -257,7 +421,8 @@ def release_folder(version: Version, settings: Settings) -> Path:
     return folder
 
 
-def _same_digest(version: Version, digest: str, where: str) -> None:
+def same_digest(version: Version, digest: str, where: str) -> None:
+    """Raises IntegrityError if a digest is not the one that the version was registered with."""
     if digest != version.payload_digest:
         raise IntegrityError(
             f"{where}: payload {digest[:19]} is not {version.payload_digest[:19]}, which version {version.version} of "
@@ -293,6 +458,10 @@ def _find(client: MlflowClient, name: str, version_or_alias: str) -> Any:
         raise ConfigError(
             f"models:/{name}: no version or alias {version_or_alias!r}; `touchstone status` lists them"
         ) from error
+
+
+def _shown(version: str) -> str:
+    return f"v{version}" if version else "nothing"
 
 
 def _aliased(client: MlflowClient, name: str, alias: str) -> str:
@@ -334,4 +503,6 @@ def _registry(settings: Settings) -> Iterator[MlflowClient]:
         yield client
     except (MlflowException, RequestException, SQLAlchemyError) as error:
         reason = (str(error).splitlines() or [""])[0]
+        if isinstance(error, MlflowException) and error.error_code == "PERMISSION_DENIED":
+            raise IntegrityError(reason.removeprefix("PERMISSION_DENIED: ")) from error  # the guard's own words
         raise InfrastructureError(f"MLflow at {registry}: {reason}; see `touchstone doctor`") from error

@@ -14,7 +14,7 @@ from components.core.evidence import Evidence
 from components.release.config import ReleaseConfig
 from components.release.release import ENVELOPE_DIR, read_evidence, seal_release
 from tasks import registry
-from tasks.release_control import POLICY_KEY, now, open_keyring
+from tasks.release_control import POLICY_KEY, now, open_keyring, open_policies
 from tasks.settings import Settings
 from tasks.stages import STAGE_OPTIONS, open_store
 from tasks.tracking import RunRef
@@ -45,6 +45,7 @@ def seal(
 ) -> PendingRelease:
     """Copy, sign and register. ``chain`` names the artefacts behind the payload, from sources to models."""
     settings, store, moment = Settings(), open_store(), now()
+    open_policies(settings).pin(name, config)
     digests = {f"{group}.{role}": item.digest for group, items in chain.items() for role, item in items.items()}
     own = {"payload": payload.digest, "evidence": evidence.digest, "verdict": verdict.digest}
     release = seal_release(
@@ -68,6 +69,13 @@ def seal(
         tags = {registry.CANDIDATE_TAG: candidate, registry.DECISION_TAG: "pending"}
         version = registry.register_release(name, release.folder, run=run, settings=settings, tags=tags)
     return PendingRelease(path=str(release.folder), version=version)
+
+
+def check_policy(name: str, config: ReleaseConfig, settings: Settings) -> None:
+    """Before hours of training: that sealing will not be refused. Raises ConfigError naming the file that differs."""
+    pins = open_policies(settings)
+    if (standing := pins.read(name)) is not None:
+        pins.require_same(name, config, standing)
 
 
 def find_champion(name: str, settings: Settings) -> Evidence | None:

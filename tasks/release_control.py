@@ -1,25 +1,27 @@
-"""Approving, promoting and rolling back releases: the release room's rules over this home's keys and registry.
+"""Approving, promoting, loading and rolling back releases: the release room's rules over this home's keys and registry.
 
-The policy is the one that was sealed with the release (``release_policy`` in its signed provenance), so whoever
-promotes need not know which profile made it; a caller may bring another one.
+The policy is the one pinned for the model's name (``components.release.policy``). A home that pinned none yet takes the
+one sealed with the release and pins it; nobody can bring another one on the command line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from components.core.errors import ConfigError, IntegrityError
 from components.core.jsonfiles import read_json
 from components.release.approvals import approve, reject, waive
-from components.release.config import ReleaseConfig
+from components.release.config import PROTECTED_ALIASES, ReleaseConfig
 from components.release.keys import KeyRing, SigningKey
-from components.release.verify import VerificationTree, promotable, servable, verify_release
+from components.release.policy import PolicyPins
+from components.release.release import release_folder as sealed_folder
+from components.release.verify import VerificationTree, promotable, read_seal, servable, verify_release
 from tasks import registry
+from tasks.audit import open_audit
 from tasks.settings import Settings
 
 POLICY_KEY = "release_policy"
@@ -35,12 +37,51 @@ def open_keyring(settings: Settings) -> KeyRing:
     return KeyRing(settings.keys_folder)
 
 
-def find_policy(release: Path) -> ReleaseConfig:
-    """The approval policy sealed with a release. Raises ConfigError if it holds none."""
+def open_policies(settings: Settings) -> PolicyPins:
+    """The approval policies pinned in this home."""
+    return PolicyPins(settings.keys_folder)
+
+
+def protected_aliases(name: str, settings: Settings) -> frozenset[str]:
+    """Aliases of a model that only a verified release may bear, in small letters."""
+    try:
+        pinned = open_policies(settings).read(name)
+    except ConfigError:  # a name that no release can have
+        pinned = None
+    return frozenset(alias.casefold() for alias in (*PROTECTED_ALIASES, *(pinned.protected_aliases if pinned else ())))
+
+
+def find_policy(release: Path, *, settings: Settings, given: ReleaseConfig | None = None) -> ReleaseConfig:
+    """The approval policy of a release's model name: the pinned one, else the sealed one, which is pinned by this.
+
+    Raises ConfigError if ``given`` says something else, or there is none at all.
+    """
+    pins = open_policies(settings)
+    try:
+        name = read_seal(release, open_keyring(settings)).predicate.name
+    except IntegrityError:  # verification will say what is wrong; nothing is pinned for a release like this
+        name = release.absolute().parent.name
+        standing = _read_pin(pins, name) or given or _sealed_policy(release)
+    else:
+        standing = pins.read(name) or pins.pin(name, _sealed_policy(release, given))
+    return pins.require_same(name, given, standing) if given is not None else standing
+
+
+def _read_pin(pins: PolicyPins, name: str) -> ReleaseConfig | None:
+    try:
+        return pins.read(name)
+    except ConfigError:
+        return None
+
+
+def _sealed_policy(release: Path, otherwise: ReleaseConfig | None = None) -> ReleaseConfig:
     path = release / "envelope" / "provenance.json"
     try:
-        return ReleaseConfig.model_validate(read_json(path)[POLICY_KEY])
-    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+        found = read_json(path).get(POLICY_KEY)
+        if found is None and otherwise is not None:
+            return otherwise
+        return ReleaseConfig.model_validate(found)
+    except (OSError, ValueError, AttributeError, ValidationError) as error:
         raise ConfigError(f"{path}: holds no {POLICY_KEY}; name the policy with --profile or --config") from error
 
 
@@ -61,7 +102,7 @@ def sign_decision(
     policy: ReleaseConfig | None = None,
 ) -> tuple[Path, SigningKey]:
     """Sign an approval or a rejection; returns the file and the key that signed."""
-    rules = policy or find_policy(check_is_release(release))
+    rules = find_policy(check_is_release(release), settings=settings, given=policy)
     key = _signer(settings, key_file, rules.required_approvals[0].role)
     moment = now()
     if kind == "reject":
@@ -81,7 +122,7 @@ def sign_waiver(
     policy: ReleaseConfig | None = None,
 ) -> tuple[Path, SigningKey]:
     """Sign a waiver of one gate until the end of a day (YYYY-MM-DD, UTC)."""
-    rules = policy or find_policy(check_is_release(release))
+    rules = find_policy(check_is_release(release), settings=settings, given=policy)
     if not rules.waiver_roles:
         raise ConfigError("release.waiver_roles is empty: this policy lets nobody waive a gate")
     try:
@@ -96,14 +137,14 @@ def inspect_release(
     release: Path, *, settings: Settings, policy: ReleaseConfig | None = None, serving: bool = False
 ) -> VerificationTree:
     """Every check over a release, as a tree."""
-    rules = policy or find_policy(check_is_release(release))
+    rules = find_policy(check_is_release(release), settings=settings, given=policy)
     purpose: Literal["promote", "serve"] = "serve" if serving else "promote"
     return verify_release(release, open_keyring(settings), rules, now=now(), purpose=purpose)
 
 
 def check_servable(release: Path, *, settings: Settings, policy: ReleaseConfig | None = None) -> str:
     """The payload digest of a release whose chain holds. Raises IntegrityError with every reason otherwise."""
-    rules = policy or find_policy(check_is_release(release))
+    rules = find_policy(check_is_release(release), settings=settings, given=policy)
     return servable(release, open_keyring(settings), rules, now=now())
 
 
@@ -114,30 +155,100 @@ def promote_version(
     settings: Settings,
     alias: str = registry.PRODUCTION,
     policy: ReleaseConfig | None = None,
+    expected: str | None = None,
 ) -> registry.Promotion:
-    """Set an alias to a version whose release may be promoted. Raises IntegrityError with every reason otherwise."""
+    """Set an alias to a version whose release may be promoted. Raises IntegrityError with every reason otherwise.
+
+    ``expected`` is the version that the alias is believed to stand at (empty for none): if it does not, somebody else
+    was faster and nothing is changed. By default it is what the alias stood at when this began.
+    """
+
+    def verify(found: registry.Version) -> str:
+        return check_promotable(found, settings=settings, policy=policy)
+
     return registry.set_alias_after_verification(
-        name, version, alias, verify=_promotable(settings, policy), settings=settings
+        name, version, alias, verify=verify, settings=settings, expected=expected
     )
 
 
 def roll_back(
     name: str, *, settings: Settings, alias: str = registry.PRODUCTION, policy: ReleaseConfig | None = None
 ) -> registry.Promotion:
-    """Set an alias to the version before; an expired approval does not stop a way back, a revoked key does."""
+    """Set an alias to the last good version before; expired approvals do not stop a way back, a revoked key does."""
 
-    def verify(release: Path) -> str:
-        return check_servable(release, settings=settings, policy=policy)
+    def verify(found: registry.Version) -> str:
+        return check_version(found, settings=settings, policy=policy)
 
     return registry.rollback(name, verify=verify, settings=settings, alias=alias)
 
 
-def _promotable(settings: Settings, policy: ReleaseConfig | None) -> Callable[[Path], str]:
-    def verify(release: Path) -> str:
-        rules = policy or find_policy(check_is_release(release))
-        return promotable(release, open_keyring(settings), rules, now=now())
+def check_promotable(found: registry.Version, *, settings: Settings, policy: ReleaseConfig | None = None) -> str:
+    """The payload digest of a version whose release may be promoted. Raises IntegrityError otherwise."""
+    release = release_of(found, settings)
+    rules = find_policy(release, settings=settings, given=policy)
+    return promotable(release, open_keyring(settings), rules, now=now())
 
-    return verify
+
+def check_version(found: registry.Version, *, settings: Settings, policy: ReleaseConfig | None = None) -> str:
+    """The payload digest of a version whose release may be served. Raises IntegrityError otherwise."""
+    return check_servable(release_of(found, settings), settings=settings, policy=policy)
+
+
+def check_loadable(model: str, folder: Path, *, settings: Settings, policy: ReleaseConfig | None = None) -> str:
+    """The payload digest of a model that may be served: its release holds, and so does what the registry says of it.
+
+    ``model`` is what the user wrote and ``folder`` what it was resolved to. A registry address must agree with the
+    audit log too, so that an alias or a tag edited in the database is found. Raises IntegrityError otherwise.
+    """
+    parsed = registry.parse_model_uri(model)
+    if parsed is None:
+        return check_servable(folder, settings=settings, policy=policy)
+    found = registry.get_version(*parsed, settings=settings)
+    check_standing(found, parsed[1], settings=settings)
+    digest = check_version(found, settings=settings, policy=policy)
+    registry.same_digest(found, digest, str(folder))
+    return digest
+
+
+def check_standing(found: registry.Version, address: str, *, settings: Settings) -> None:
+    """That the audit log knows the version, and the alias it was addressed by, as the registry tells them.
+
+    Raises IntegrityError if the registry was edited behind the guard.
+    """
+    log = open_audit(settings)
+    registry.check_against_log(found, log)
+    if not address.isdigit() and address.casefold() in protected_aliases(found.name, settings):
+        trail = log.trail(found.name, address)
+        if not trail.allows(found.version):
+            known = f"v{trail.current}" if trail.current else "never set"
+            raise IntegrityError(
+                f"models:/{found.name}@{address}: stands at v{found.version} in the database, by the audit log it is "
+                f"{known}; promote or roll back with touchstone, and look who edited it: touchstone audit"
+            )
+
+
+def load_production(name: str, *, settings: Settings, alias: str = registry.PRODUCTION) -> Any:
+    """The pyfunc model behind an alias, if everything about it holds; ``predict(["text", …])`` gives a mapping a text.
+
+    Raises IntegrityError if the release, the registry's word on it or MLflow's copy of it does not hold.
+    """
+    found = registry.get_version(name, alias, settings=settings)
+    check_standing(found, alias, settings=settings)
+    return registry.load_verified(found, check_version(found, settings=settings), settings=settings)
+
+
+def release_of(found: registry.Version, settings: Settings) -> Path:
+    """The folder that a version's release must lie in, sealed under the version's own name."""
+    folder = registry.release_folder(found, settings)
+    if folder != sealed_folder(settings.releases_folder, found.name, found.payload_digest):
+        raise IntegrityError(
+            f"models:/{found.name}/{found.version}: its tags name {folder}, which is not where the release of "
+            f"{found.payload_digest[:19]} lies; distrust the tags"
+        )
+    sealed = read_seal(check_is_release(folder), open_keyring(settings)).predicate.name
+    if sealed != found.name:
+        raise IntegrityError(f"{folder}: was sealed as {sealed!r}, not as {found.name!r}; seal it under its own name")
+    return folder
 
 
 def _signer(settings: Settings, key_file: Path | None, role: str) -> SigningKey:

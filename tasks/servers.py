@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, ClassVar, Literal
+from urllib.parse import quote
 
 import psutil
 from filelock import FileLock, Timeout
@@ -53,6 +54,11 @@ class ServerRecord(BaseModel):
     def port(self) -> int:
         """The port in the address."""
         return int(self.address.rsplit(":", 1)[1])
+
+
+def guarded_registry_uri(home: Path) -> str:
+    """The home's MLflow database behind the guard (``tasks.guarded_registry``), which finds the home by it."""
+    return f"guarded+sqlite:///{home / 'mlflow' / 'mlflow.db'}?home={quote(str(home))}"
 
 
 def find_server(home: Path, kind: ServerKind) -> ServerRecord | None:
@@ -244,6 +250,7 @@ def _command(home: Path, kind: ServerKind, port: int) -> list[str]:
     return [
         *(sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"),
         *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
+        *("--registry-store-uri", guarded_registry_uri(home)),
         *("--default-artifact-root", (folder / "artifacts").as_uri()),
     ]
 

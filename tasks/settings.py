@@ -5,7 +5,8 @@
     artefacts/, work/       the artefact store
     mlflow/                 mlflow.db and the artefacts of runs and models
     prefect/                Prefect's home
-    releases/, keys/, runs/, logs/
+    releases/, keys/, runs/, logs/, locks/
+    audit.jsonl             every attempt to change the model registry
     servers.json            addresses of servers that ``touchstone ui`` and ``schedule`` started
 
 ``MLFLOW_TRACKING_URI``, ``MLFLOW_REGISTRY_URI`` and ``PREFECT_API_URL`` win where set; then servers recorded for this
@@ -21,7 +22,7 @@ from typing import ClassVar
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from tasks.servers import find_server
+from tasks.servers import find_server, guarded_registry_uri
 
 # Libraries read these at import, so `prepare_environment` must come before the first heavy import.
 _ALWAYS = {
@@ -122,8 +123,9 @@ class Settings(BaseSettings):
         return server.address if server else self.database_uri
 
     def registry_uri(self) -> str:
-        """The model registry's address; the tracking address unless the environment says otherwise."""
-        return self.mlflow_registry_uri or self.tracking_uri()
+        """The model registry's address: the environment's, else tracking's; this home's database behind its guard."""
+        uri = self.mlflow_registry_uri or self.tracking_uri()
+        return guarded_registry_uri(self.home) if uri == self.database_uri else uri
 
     def api_url(self) -> str:
         """Prefect's API address, or an empty string where a temporary server is needed."""

@@ -101,14 +101,21 @@ def waive(release: Path, key: SigningKey, *, gate: str, reason: str, until: date
 
 
 def read_approvals(
-    release: Path, keyring: KeyRing, policy: ReleaseConfig, *, now: datetime, expiry_counts: bool = True
+    release: Path,
+    keyring: KeyRing,
+    policy: ReleaseConfig,
+    *,
+    now: datetime,
+    expiry_counts: bool = True,
+    payload_digest: str | None = None,
 ) -> Approvals:
     """The decisions on a release and what they add up to at a time.
 
-    ``expiry_counts`` is False for a service that already runs: expiry bounds promotion, revocation bounds serving.
+    ``payload_digest`` spares reading the payload again where the caller has just verified it. ``expiry_counts`` is
+    False for a service that already runs: expiry bounds promotion, revocation bounds serving.
     Deleting a file goes unseen here; an append-only log of decisions is what would show it.
     """
-    payload_digest = verify_payload(release / PAYLOAD_DIR, ignore=())
+    payload_digest = payload_digest or verify_payload(release / PAYLOAD_DIR, ignore=())
     verdict_digest = digest_file(release / ENVELOPE_DIR / "verdict.json")
     paths = sorted((release / APPROVALS_DIR).glob("*")) if (release / APPROVALS_DIR).is_dir() else []
     sealer = sealer_keyids(release)

@@ -10,6 +10,9 @@ from components.core.config import StageConfig
 
 ROLE_PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
 
+# What a registry's guard protects for names without a policy, and a policy sealed before it could say so.
+PROTECTED_ALIASES = ("production", "champion")
+
 
 class RequiredApproval(BaseModel):
     """So many different keys of one role must have approved."""
@@ -33,10 +36,16 @@ class ReleaseConfig(StageConfig):
     )
     waiver_roles: tuple[str, ...] = Field(description="Roles whose keys may waive a failed gate; empty for none.")
     waiver_valid_days: int = Field(ge=1, description="A waiver counts for at most so many days.")
+    protected_aliases: tuple[str, ...] = Field(
+        default=PROTECTED_ALIASES,
+        description="Aliases that only a verified release may bear; production is always one.",
+    )
 
     @model_validator(mode="after")
     def _each_role_once(self) -> ReleaseConfig:
         roles = [item.role for item in self.required_approvals]
         if len(set(roles)) != len(roles):
             raise ValueError("required_approvals: names a role twice; add the counts up")
+        if "production" not in self.protected_aliases:
+            raise ValueError("protected_aliases: leaves out production, which is what serving reads")
         return self

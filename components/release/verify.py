@@ -34,7 +34,7 @@ from components.release.approvals import (
 )
 from components.release.config import ReleaseConfig
 from components.release.dsse import STATEMENT_TYPE, read_envelope, verify
-from components.release.keys import KeyRing
+from components.release.keys import KeyRecord, KeyRing
 from components.release.release import (
     APPROVALS_DIR,
     ENVELOPE_DIR,
@@ -104,7 +104,7 @@ def verify_release(
         _checked("evidence", lambda: _check_evidence(folder, digest)),
     ]
     approval_check = _checked(
-        "approvals", lambda: _check_approvals(folder, keyring, policy, approvals, now=now, purpose=purpose)
+        "approvals", lambda: _check_approvals(folder, keyring, policy, digest, approvals, now=now, purpose=purpose)
     )
     checks += [_checked("verdict", lambda: _check_verdict(folder, digest, approvals)), approval_check]
     return VerificationTree(
@@ -125,6 +125,17 @@ def promotable(folder: Path, keyring: KeyRing, policy: ReleaseConfig, *, now: da
 def servable(folder: Path, keyring: KeyRing, policy: ReleaseConfig, *, now: datetime) -> str:
     """The payload digest of a release that may be loaded; expired approvals do not stop a service."""
     return _require(folder, verify_release(folder, keyring, policy, now=now, purpose="serve"))
+
+
+def read_seal(folder: Path, keyring: KeyRing) -> VerdictStatement:
+    """The signed statement of a release, without reading the payload's files.
+
+    Raises IntegrityError if no registered key signed it or the payload's manifest is another one.
+    """
+    statement, _ = _trusted_statement(folder, keyring)
+    if subject_digest(statement) != read_manifest(folder / PAYLOAD_DIR).digest():
+        raise IntegrityError(f"{folder}: the signed statement is about another payload; distrust it")
+    return statement
 
 
 def _require(folder: Path, tree: VerificationTree) -> str:
@@ -164,12 +175,7 @@ def _check_layout(folder: Path) -> Check:
 def _check_statement(
     folder: Path, keyring: KeyRing, policy: ReleaseConfig, digest: list[str], found: list[VerdictStatement]
 ) -> Check:
-    envelope = read_envelope(folder / ENVELOPE_DIR / STATEMENT_FILE)
-    key = keyring.find(envelope.signatures[0].keyid)
-    if len(envelope.signatures) != 1 or key is None:
-        raise IntegrityError(f"{STATEMENT_FILE}: not signed by one registered key; distrust it")
-    body = verify(envelope, key.public(), keyid=key.keyid, payload_type=STATEMENT_TYPE)
-    statement = parse_verdict_statement(body)
+    statement, key = _trusted_statement(folder, keyring)
     found.append(statement)
     if key.revoked is not None:
         raise IntegrityError(f"key {key.name} was revoked on {key.revoked.date()}; seal again with another key")
@@ -179,6 +185,15 @@ def _check_statement(
         raise IntegrityError(f"is about payload {subject_digest(statement)[:19]}, not this one; distrust it")
     mark = ", development" if key.development else ""
     return Check(name="statement", status="ok", detail=f"signed by {key.name} ({key.role}{mark})")
+
+
+def _trusted_statement(folder: Path, keyring: KeyRing) -> tuple[VerdictStatement, KeyRecord]:
+    """The statement and the registered key that signed it, revoked or not."""
+    envelope = read_envelope(folder / ENVELOPE_DIR / STATEMENT_FILE)
+    key = keyring.find(envelope.signatures[0].keyid)
+    if len(envelope.signatures) != 1 or key is None:
+        raise IntegrityError(f"{STATEMENT_FILE}: not signed by one registered key; distrust it")
+    return parse_verdict_statement(verify(envelope, key.public(), keyid=key.keyid, payload_type=STATEMENT_TYPE)), key
 
 
 def _check_envelope(folder: Path, statement: list[VerdictStatement]) -> Check:
@@ -228,12 +243,17 @@ def _check_approvals(
     folder: Path,
     keyring: KeyRing,
     policy: ReleaseConfig,
+    digest: list[str],
     found: list[Approvals],
     *,
     now: datetime,
     purpose: Purpose,
 ) -> Check:
-    approvals = read_approvals(folder, keyring, policy, now=now, expiry_counts=purpose == "promote")
+    if not digest:
+        raise IntegrityError("the payload does not verify, so nothing can be approved; see payload")
+    approvals = read_approvals(
+        folder, keyring, policy, now=now, expiry_counts=purpose == "promote", payload_digest=digest[0]
+    )
     found.append(approvals)
     children = [_decision_check(decision, policy, now) for decision in approvals.decisions]
     if approvals.state is not ApprovalState.APPROVED:

@@ -228,10 +228,10 @@ def serve(
     if port is not None:
         check_port(port, "--port")
     from tasks.registry import payload_folder, resolve_model
-    from tasks.release_control import check_servable
+    from tasks.release_control import check_loadable
 
     folder = resolve_model(model, settings)
-    digest = None if unsealed else check_servable(folder, settings=settings, policy=policy_of(profile, config))
+    digest = None if unsealed else check_loadable(model, folder, settings=settings, policy=policy_of(profile, config))
     import uvicorn
 
     from components.packaging.server import build_app

@@ -10,16 +10,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from testkit.tiny_payload import write_tiny_classifier, write_tiny_payload
+from testkit.sealed import register_tiny, seal_tiny
+from testkit.tiny_payload import write_tiny_classifier
 
 from components.core.errors import ConfigError, ContractError, InfrastructureError, IntegrityError
 from components.core.payload import verify_payload
 from tasks import registry, tracking
+from tasks.release_control import sign_decision
 from tasks.settings import Settings
 
+HOME: list[Path] = []
 
-def _verify(release: Path) -> str:
-    return verify_payload(release / "payload")
+
+def _verify(found: registry.Version) -> str:
+    return verify_payload(HOME[0] / found.release_path / "payload")
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +34,17 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         os.environ.pop(name, None)
     home = tmp_path_factory.mktemp("registry") / "home"
     settings = Settings(home=home)
-    for seed in (1, 2):
-        write_tiny_payload(home / "releases" / "tiny" / f"r{seed}" / "payload", seed=seed)
+    HOME[:] = [home]
     return settings
+
+
+@pytest.fixture(scope="module")
+def releases(settings: Settings) -> dict[int, Path]:
+    """Two releases that are sealed and approved."""
+    folders = {seed: seal_tiny(settings, seed=seed) for seed in (1, 2)}
+    for folder in folders.values():
+        sign_decision("approve", folder, "read it", settings=settings)
+    return folders
 
 
 @pytest.fixture(autouse=True)
@@ -43,18 +55,8 @@ def nothing_lands_outside_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture(scope="module")
-def versions(settings: Settings) -> list[str]:
-    with tracking.run_scope("pipeline", "first", pipeline="tiny", settings=settings) as run:
-        return [
-            registry.register_release(
-                "tiny",
-                settings.releases_folder / "tiny" / f"r{seed}",
-                run=run,
-                settings=settings,
-                tags={"touchstone.decision": "pending", "touchstone.candidate": f"c{seed}"},
-            )
-            for seed in (1, 2, 2)
-        ]
+def versions(settings: Settings, releases: dict[int, Path]) -> list[str]:
+    return [register_tiny(settings, releases[seed], candidate=f"c{seed}") for seed in (1, 2, 2)]
 
 
 def test_a_payload_gets_one_version(settings: Settings, versions: list[str]) -> None:
@@ -62,17 +64,17 @@ def test_a_payload_gets_one_version(settings: Settings, versions: list[str]) -> 
     assert any((settings.mlflow_folder / "artifacts" / "tiny" / "models").glob("m-*/artifacts/MLmodel"))
     newest = registry.list_versions(settings, "tiny")[0]
     assert (newest.version, newest.decision, newest.candidate) == ("2", "pending", "c2")
-    assert newest.payload_digest == _verify(settings.home / newest.release_path)
+    assert newest.payload_digest == _verify(newest)
 
 
-def test_promotion_and_rollback_move_the_alias(settings: Settings, versions: list[str]) -> None:
+def test_promotion_and_rollback_move_the_alias(
+    settings: Settings, versions: list[str], releases: dict[int, Path]
+) -> None:
     first = registry.set_alias_after_verification("tiny", "1", "production", verify=_verify, settings=settings)
     second = registry.set_alias_after_verification("tiny", "2", "production", verify=_verify, settings=settings)
     assert (first.previous, second.previous) == ("", "1")
     assert registry.get_version("tiny", "production", settings=settings).version == "2"
-    with tracking.run_scope("pipeline", "again", pipeline="tiny", settings=settings) as run:
-        same = settings.releases_folder / "tiny" / "r2"
-        registry.register_release("tiny", same, run=run, settings=settings, tags={"touchstone.decision": "pending"})
+    register_tiny(settings, releases[2])
     assert registry.get_version("tiny", "2", settings=settings).decision == "promoted"
     back = registry.rollback("tiny", verify=_verify, settings=settings)
     assert (back.version, back.previous) == ("1", "2")
@@ -80,7 +82,7 @@ def test_promotion_and_rollback_move_the_alias(settings: Settings, versions: lis
 
 
 def test_a_refusing_verification_leaves_the_alias(settings: Settings, versions: list[str]) -> None:
-    def refuse(release: Path) -> str:
+    def refuse(found: registry.Version) -> str:
         raise IntegrityError("no approval")
 
     with pytest.raises(IntegrityError, match="no approval"):
@@ -94,20 +96,20 @@ def test_a_refusing_verification_leaves_the_alias(settings: Settings, versions: 
 
 
 def test_a_changed_byte_in_the_copy_of_mlflow_is_found(settings: Settings) -> None:
-    release = settings.releases_folder / "tiny" / "r3"
-    write_tiny_payload(release / "payload", seed=3)
-    with tracking.run_scope("pipeline", "changed", pipeline="tiny", settings=settings) as run:
-        version = registry.register_release("changed", release, run=run, settings=settings)
+    version = register_tiny(settings, seal_tiny(settings, seed=3, name="changed"), name="changed")
     found = registry.get_version("changed", version, settings=settings)
-    copy = registry._registered_payload(found) / "model" / "calibration.json"
+    with registry._registry(settings):
+        copy = registry._registered_payload(found) / "model" / "calibration.json"
     copy.write_text(copy.read_text() + " ")
     with pytest.raises(IntegrityError, match=r"changed: model/calibration\.json"):
         registry.set_alias_after_verification("changed", version, "production", verify=_verify, settings=settings)
 
 
-def test_every_form_of_a_model_is_found(settings: Settings, versions: list[str], tmp_path: Path) -> None:
+def test_every_form_of_a_model_is_found(
+    settings: Settings, versions: list[str], releases: dict[int, Path], tmp_path: Path
+) -> None:
     registry.set_alias_after_verification("tiny", "1", "shadow", verify=_verify, settings=settings)
-    release = settings.releases_folder / "tiny" / "r1"
+    release = releases[1]
     checkpoint = write_tiny_classifier(tmp_path / "checkpoint")
     run_id = registry.get_version("tiny", "1", settings=settings).run_id
     with tracking.run_scope("stage", "files", pipeline="tiny", settings=settings) as run:
@@ -129,11 +131,9 @@ def test_every_form_of_a_model_is_found(settings: Settings, versions: list[str],
         registry.resolve_model(str(tmp_path), settings)
 
 
-def test_nothing_is_registered_without_a_run(settings: Settings) -> None:
+def test_nothing_is_registered_without_a_run(settings: Settings, releases: dict[int, Path]) -> None:
     with pytest.raises(InfrastructureError, match="no MLflow run"):
-        registry.register_release(
-            "tiny", settings.releases_folder / "tiny" / "r1", run=tracking.RunRef(), settings=settings
-        )
+        registry.register_release("tiny", releases[1], run=tracking.RunRef(), settings=settings)
 
 
 _LOAD = """
@@ -154,7 +154,9 @@ def test_a_fresh_process_without_the_repository_loads_and_answers(
     registry.set_alias_after_verification("tiny", "1", "production", verify=_verify, settings=settings)
     program = tmp_path / "load.py"
     program.write_text(_LOAD)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "MLFLOW_REGISTRY_URI"}
+    }
     done = subprocess.run(
         [sys.executable, "-P", str(program), settings.database_uri],
         cwd=tmp_path,

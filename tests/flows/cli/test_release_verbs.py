@@ -7,78 +7,25 @@ import os
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from testkit.sealed import register_tiny, seal_tiny
 from testkit.tiny_payload import write_tiny_payload
 
-from components.core.evidence import Evidence, GateResult, Metric, SuiteReport, Verdict
-from components.core.jsonfiles import write_json
 from components.core.payload import verify_payload
-from components.release.config import ReleaseConfig, RequiredApproval
-from components.release.release import seal_release
-from tasks import registry, tracking
-from tasks.release_control import POLICY_KEY, open_keyring
 from tasks.servers import next_free_port
 from tasks.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[3]
-POLICY = ReleaseConfig(
-    required_approvals=(RequiredApproval(role="approver", count=1),),
-    approval_valid_days=30,
-    allow_development_keys=True,
-    approver_must_differ_from_trainer=True,
-    waiver_roles=("approver",),
-    waiver_valid_days=30,
-)
 
 
-def _gate(decision: str) -> GateResult:
-    return GateResult.model_validate(
-        {
-            "name": "accuracy", "suite": "task_quality", "slice": "all", "metric": "accuracy", "value": 0.9,
-            "ci_low": 0.88, "ci_high": 0.92, "n": 500, "min_n": 100, "threshold": 0.8, "direction": "min",
-            "severity": "block", "decision": decision, "reason": "measured", "next": "",
-        }
-    )  # fmt: skip
-
-
-def _seal(settings: Settings, tmp_path: Path, *, seed: int, decision: str = "pass") -> tuple[Path, str]:
+def _seal(settings: Settings, *, seed: int, decision: str = "pass") -> tuple[Path, str]:
     """A sealed and registered release; returns its folder and version."""
-    payload = write_tiny_payload(tmp_path / f"payload-{seed}", seed=seed)
-    digest = verify_payload(payload)
-    report = SuiteReport(
-        suite="task_quality", payload_digest=digest, n=500, metrics={"accuracy": Metric(value=0.9, n=500)}, seconds=0
-    )
-    evidence = Evidence(payload_digest=digest, config_digest="c", suites={"task_quality": report})
-    outcome = "pass" if decision == "pass" else "fail"
-    now = datetime.now(UTC)
-    verdict = Verdict(
-        payload_digest=digest, config_digest="c", decision=outcome, gates=[_gate(decision)], created=now.isoformat()
-    )
-    if decision != "pass":  # something must have been shown to be good
-        verdict = verdict.model_copy(
-            update={"gates": [_gate(decision), _gate("pass").model_copy(update={"name": "f1"})]}
-        )
-    write_json(evidence, tmp_path / f"evidence-{seed}" / "evidence.json")
-    write_json(verdict.model_dump(mode="json", by_alias=True), tmp_path / f"verdict-{seed}" / "verdict.json")
-    release = seal_release(
-        payload,
-        tmp_path / f"evidence-{seed}",
-        tmp_path / f"verdict-{seed}",
-        {POLICY_KEY: POLICY.model_dump(mode="json")},
-        open_keyring(settings).development_key("trainer", now=now),
-        releases_root=settings.releases_folder,
-        name="tiny",
-        data_digests={},
-        now=now,
-    )
-    with tracking.run_scope("pipeline", f"run-{seed}", pipeline="tiny", settings=settings) as run:
-        version = registry.register_release("tiny", release.folder, run=run, settings=settings)
-    return release.folder, version
+    folder = seal_tiny(settings, seed=seed, decision=decision)
+    return folder, register_tiny(settings, folder)
 
 
 def _ask(port: int, process: subprocess.Popen[bytes]) -> dict[str, Any]:
@@ -96,8 +43,8 @@ def _ask(port: int, process: subprocess.Popen[bytes]) -> dict[str, Any]:
 @pytest.mark.timeout(300)
 def test_a_release_is_approved_promoted_served_and_rolled_back(cli: Any, tmp_path: Path) -> None:
     settings = Settings()
-    _seal(settings, tmp_path, seed=1)
-    second, _ = _seal(settings, tmp_path, seed=2)
+    _seal(settings, seed=1)
+    second, _ = _seal(settings, seed=2)
     early = cli("promote", "tiny", "1")
     assert early.code == 1
     assert "needs 1 more of role approver" in early.err
@@ -145,7 +92,7 @@ def _check_server(model: str, digest: str) -> None:
 @pytest.mark.timeout(300)
 def test_a_refused_release_needs_a_waiver_by_a_real_key_and_revoking_it_counts(cli: Any, tmp_path: Path) -> None:
     settings = Settings()
-    _seal(settings, tmp_path, seed=3, decision="fail")
+    _seal(settings, seed=3, decision="fail")
     assert cli("keys", "new", "alice", "--role", "approver").code == 0
     key = str(settings.keys_folder / "alice.pem")
     assert cli("approve", "models:/tiny/1", "--reason", "fine", "--key", key).code == 0
