@@ -46,6 +46,7 @@ Label = Literal[
     "NRP",
     "TITLE",
     "ZIP_CODE",
+    "MONEY",
 ]
 Policy = Literal["redact", "mask", "pseudonymize", "hash"]
 

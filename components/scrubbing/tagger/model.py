@@ -36,6 +36,9 @@ _BATCH_CHARACTERS = 20_000
 _PIECE_CHARACTERS = 100_000
 _BLANK = re.compile(r"\s(?=\S*\Z)")
 _NEAR = 400
+_HOLE = 0xFFFC
+# Twice what the network sees to one side, and what a span may reach beyond it.
+_HOLE_REACH = 12
 
 TaggedSpan = tuple[int, int, str, float]
 
@@ -66,8 +69,11 @@ class Tagger:
         self._types = TypeTable(parameters.lexicon, parameters.folds, len(parameters.table))
         self._forget()
 
-    def tag(self, texts: Sequence[str], *, recall_bias: float) -> list[list[TaggedSpan]]:
-        """Spans (start, end, label, score) of each text, sorted; the scores are probabilities under the bias."""
+    def tag(self, texts: Sequence[str], *, recall_bias: float, near_holes: bool = False) -> list[list[TaggedSpan]]:
+        """Spans (start, end, label, score) of each text, sorted; the scores are probabilities under the bias.
+
+        ``near_holes``: only where a U+FFFC is near enough to have changed what was found before it stood there.
+        """
         found: list[list[TaggedSpan]] = [[] for _ in texts]
         batch: list[tuple[int, int, str]] = []
         size = 0
@@ -76,18 +82,20 @@ class Tagger:
                 batch.append((index, at, piece))
                 size += len(piece)
                 if size >= _BATCH_CHARACTERS:
-                    self._tag_batch(batch, recall_bias, found)
+                    self._tag_batch(batch, recall_bias, found, near_holes)
                     batch, size = [], 0
         if batch:
-            self._tag_batch(batch, recall_bias, found)
+            self._tag_batch(batch, recall_bias, found, near_holes)
         return found
 
-    def scores(self, tokens: Tokens) -> tuple[Floats, NDArray[np.int64]]:
+    def scores(self, tokens: Tokens, *, near_holes: bool = False) -> tuple[Floats, NDArray[np.int64]]:
         """Scores (N, tags) of the tokens that pass the gate, and their positions (N,)."""
         types_T, identities_T = self._number(tokens)
         pairs_T = self._pair_rows(identities_T)
         wanted_T = self._open(types_T, pairs_T) & (tokens.classes_T != PAD)
         wanted_T = _widened(wanted_T, 1) & (tokens.classes_T != PAD)
+        if near_holes:
+            wanted_T &= _widened(tokens.code_points[tokens.starts_T] == _HOLE, _HOLE_REACH)
         out_N = np.flatnonzero(wanted_T)
         if not len(out_N):
             return np.zeros((0, self._parameters.out.weights.shape[1]), dtype=np.float32), out_N
@@ -101,11 +109,15 @@ class Tagger:
         return parameters.out.sums(hidden_NH) * parameters.out.factors, out_N
 
     def _tag_batch(
-        self, batch: Sequence[tuple[int, int, str]], recall_bias: float, found: list[list[TaggedSpan]]
+        self,
+        batch: Sequence[tuple[int, int, str]],
+        recall_bias: float,
+        found: list[list[TaggedSpan]],
+        near_holes: bool,
     ) -> None:
         """Add the spans of each piece (text number, offset in the text, piece) to those of its text."""
         tokens = tokenise([piece for _, _, piece in batch])
-        scores_NG, positions_N = self.scores(tokens)
+        scores_NG, positions_N = self.scores(tokens, near_holes=near_holes)
         spans = decode(scores_NG, positions_N, recall_bias)
         starts, ends = tokens.starts_T[spans.first], tokens.ends_T[spans.last]
         owners = np.searchsorted(tokens.text_starts, starts, side="right") - 1

@@ -99,7 +99,9 @@ def gather(data: Path, *, seed: int, n_templates: int) -> Materials:
     return Materials(
         sets={name: [merge_neighbours(fill_in(doc)) for doc in docs] for name, docs in read_all(data).items()},
         silver_zh=silver_zh[:_MAX_SILVER],
-        templates_en=[merge_neighbours(doc) for doc in make_documents("en", values_en, n_templates, rng, joiner=" ")],
+        templates_en=[
+            merge_neighbours(fill_in(doc)) for doc in make_documents("en", values_en, n_templates, rng, joiner=" ")
+        ],
         templates_zh=[
             merge_neighbours(doc) for doc in make_documents("zh", values_zh, 2 * n_templates, rng, joiner="")
         ],
@@ -159,7 +161,18 @@ def mix(materials: Materials, *, seed: int, held: Callable[[Document], bool]) ->
     presidio, tab, weibo = sets["presidio-research"], sets["tab-spia"], sets["weibo-ner"]
     en, zh = materials.values_en, materials.values_zh
     documents = [*english, *materials.templates_en, *materials.templates_zh, *materials.silver_zh]
-    documents += [*materials.embedded, *materials.plain, *presidio, *presidio, *presidio, *tab, *weibo, *weibo, *weibo]
+    documents += [
+        *materials.embedded,
+        *materials.plain,
+        *presidio,
+        *presidio,
+        *presidio,
+        *tab,
+        *tab,
+        *weibo,
+        *weibo,
+        *weibo,
+    ]
     documents += swap_names([*english, *tab], en, rng, share=0.5)
     documents += swap_names(4 * presidio, en, rng, share=1.0)
     documents += swap_names([*weibo, *weibo, *weibo], zh, rng, share=1.0)

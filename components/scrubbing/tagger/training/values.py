@@ -164,12 +164,20 @@ class EnglishValues:
     def _make_prefix(self, _: str) -> Value:
         return [(self._rng.choice(WORDS["prefixes"]), "TITLE")]
 
+    def _occupation(self) -> str:
+        rng = self._rng
+        if rng.random() < 0.5:
+            return self._pick("en_US", "job").split(",")[0].split("/")[0].strip()
+        fields = rng.sample(WORDS["job_fields"], 2 if rng.random() < 0.15 else 1)
+        head = rng.choice(WORDS["job_heads"])
+        return f"{' and '.join(fields)} {head}" if rng.random() < 0.85 else head
+
     def _make_job(self, _: str) -> Value:
-        job = self._pick("en_US", "job").split(",")[0].split("/")[0].strip()
-        return [(job[:1].upper() + job[1:].lower() if self._rng.random() < 0.7 else job, "TITLE")]
+        job = self._occupation()
+        return [(job[:1].upper() + job[1:].lower() if self._rng.random() < 0.8 else job.title(), "TITLE")]
 
     def _make_job_lower(self, _: str) -> Value:
-        return [(self._pick("en_US", "job").split(",")[0].split("/")[0].strip().lower(), "TITLE")]
+        return [(self._occupation().lower(), "TITLE")]
 
     def _house_number(self) -> str:
         return str(self._rng.choice((self._rng.randrange(1, 200), self._rng.randrange(1, 10000))))
@@ -230,7 +238,7 @@ class EnglishValues:
             f"{line}, {unit}, {town} {code}": 2,
             line: 3,
             self._pick(locale, "address"): 8,
-            f"the corner of {self._road(locale)} and {self._road(locale)}": 2,
+            f"the corner of {self._road(locale)} and {self._road(locale)}": 4,
             self._military(locale, code): 3,
             f"P.O. Box {self._digits(3)}, {town} {code}": 1,
         }
@@ -292,7 +300,8 @@ class EnglishValues:
             f"{last}, {self._last(locale)} and {self._last(locale)}": 2,
             f"{start} {kind}": 2,
             f"{start} {thing} {kind}": 2,
-            f"{start}{thing.lower()}": 5,
+            f"{start}{thing.lower()}": 3,
+            self._coined(): 7,
             f"{town} {kind}": 1,
             f"{last}-{self._last(locale)}": 2,
             f"{last} {form}": 2,
@@ -301,6 +310,11 @@ class EnglishValues:
             f"{thing}{kind.lower()[:4]}": 1,
         }
         return [(rng.choices(list(forms), list(forms.values()))[0], "ORGANIZATION")]
+
+    def _coined(self) -> str:
+        rng = self._rng
+        name = f"{rng.choice(WORDS['coin_starts'])}{rng.choice(WORDS['coin_ends'])}"
+        return f"{name} {rng.choice(WORDS['organisation_kinds'])}" if rng.random() < 0.25 else name
 
     def _make_nationality(self, _: str) -> Value:
         return [(self._rng.choice(DEMONYMS)[0], "NRP")]

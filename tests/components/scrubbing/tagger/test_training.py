@@ -100,6 +100,8 @@ def test_augmented_offsets_still_point_at_the_names() -> None:
 
 def test_neighbours_become_one() -> None:
     spans = (Gold(0, 2, "STREET_ADDRESS"), Gold(3, 9, "STREET_ADDRESS"), Gold(11, 15, "LOCATION"))
+    names = (Gold(0, 3, "PERSON"), Gold(4, 6, "PERSON"))
+    assert len(merge_neighbours(Document("Ann\nBo", names, ALL_LABELS, "x", "en")).spans) == 2
     merged = merge_neighbours(Document("12 Elm St, Rome", spans, ALL_LABELS, "x", "en"))
     assert marked(merged) == [("12 Elm St", "STREET_ADDRESS"), ("Rome", "LOCATION")]
 
