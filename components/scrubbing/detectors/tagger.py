@@ -24,7 +24,10 @@ _EDGES = " \t\n\r,.;:!?\"'“”‘’()[]{}<>|*>-–—_/\\，。；：！？�
 # Closing characters that belong to a value when what they close is inside it, and the dot of an abbreviation.
 _KEPT_AT_END = frozenset(").")
 _ABBREVIATION = re.compile(r"(?:^|[\s,.])(?:[A-Za-z]|[A-Z][a-z]{1,3}|[ap]\.?m|Corp)\.$")
+_SHORT_TITLE = re.compile(r"(?:mrs?|ms|dr|prof|rev|hon|sr|st|mme|mlle|capt|sgt|lt|col|gen)", re.IGNORECASE)
 _NAME_DOTS = frozenset("·•・")
+_ADDRESSES = [["STREET_ADDRESS", place, "STREET_ADDRESS"] for place in ("LOCATION", "ZIP_CODE")]
+_NEXT = re.compile(r"[\s,]*")
 _OVER_LINES = frozenset({"STREET_ADDRESS", "LOCATION"})
 
 
@@ -89,13 +92,43 @@ def _tidied(text: str, spans: Sequence[TaggedSpan]) -> list[TaggedSpan]:
             start += 1  # noqa: PLW2901 - the loop narrows the span
         while start < end and text[end - 1] in _EDGES and not _belongs(text, start, end):
             end -= 1  # noqa: PLW2901
-        if start == end or _HOLE in text[start:end]:
+        if start == end or _HOLE in text[start:end] or (label == "PERSON" and _is_ideograph(text[start:end])):
             continue
+        end = _closed(text, start, end, label)  # noqa: PLW2901
         if tidy and tidy[-1][2] == label and _may_join(label, text[tidy[-1][1] : start]):
             last = tidy.pop()
             start, score = last[0], max(last[3], score)  # noqa: PLW2901
         tidy.append((start, end, label, score))
-    return tidy
+    return _with_places(text, tidy)
+
+
+def _with_places(text: str, spans: Sequence[TaggedSpan]) -> list[TaggedSpan]:
+    """With a place or postcode between two parts of an address as one of its parts."""
+    joined: list[TaggedSpan] = []
+    for span in spans:
+        if (
+            [label for _, _, label, _ in (*joined[-2:], span)] in _ADDRESSES
+            and _NEXT.fullmatch(text[joined[-2][1] : joined[-1][0]])
+            and _NEXT.fullmatch(text[joined[-1][1] : span[0]])
+        ):
+            (first, *_), (*_, last_score) = joined[-2], joined.pop()
+            score = max(joined.pop()[3], last_score, span[3])
+            span = (first, span[1], "STREET_ADDRESS", score)  # noqa: PLW2901 - the span grows
+        joined.append(span)
+    return joined
+
+
+def _is_ideograph(value: str) -> bool:
+    """Whether a value is a single ideograph: a surname alone is a name not seen to its end."""
+    return len(value) == 1 and "\u3400" <= value <= "\u9fff"
+
+
+def _closed(text: str, start: int, end: int, label: str) -> int:
+    """The end, with the dot of a title (``Mr.``) or the bracket that the value opened."""
+    behind = text[end : end + 1]
+    if behind == "." and label == "TITLE" and _SHORT_TITLE.fullmatch(text, start, end):
+        return end + 1
+    return end + (behind == ")" and "(" in text[start:end] and ")" not in text[start:end])
 
 
 def _within_lines(text: str, spans: Sequence[TaggedSpan]) -> Iterator[TaggedSpan]:

