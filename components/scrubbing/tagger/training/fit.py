@@ -29,7 +29,7 @@ class TrainingConfig:
     table_size: int = 65536
     embedding_width: int = 32
     hidden_width: int = 64
-    epochs: int = 6
+    epochs: int = 5
     batch_tokens: int = 6000
     learning_rate: float = 6e-3
     n_templates: int = 6000

@@ -58,7 +58,7 @@ def train_tagger(
     tensors, gate = fit_tensors(materials, config, fold=None, folds=folds)
     logger.info("trained in %.0f s of CPU, measured in %.0f s", time.process_time() - measured, measured - started)
     card = {
-        "command": f"{COMMAND} --seed {config.seed}",
+        "command": f"{COMMAND} --seed {config.seed} --folds {folds}",
         "gate_threshold": gate["gate_threshold"],
         "recall_bias": recall_bias,
         "training": asdict(config),
@@ -66,11 +66,16 @@ def train_tagger(
         "sets": {name: {"licence": LICENCES[name], "sha256": digest_value(digests[name])} for name in LICENCES},
         "generated": ["templates of this package", "the embedded corpus of this package"],
         "libraries": {name: {"version": version(name), "licence": licence} for name, licence in LIBRARIES.items()},
-        "made_with": {"torch": torch.__version__, "numpy": np.__version__},
+        "made_with": made_with(),
         "figures": figures,
     }
     save(tensors, card, out_dir)
     return card
+
+
+def made_with() -> dict[str, str]:
+    """Versions of the libraries that computed the weights, as plain strings that YAML knows."""
+    return {"torch": str(torch.__version__), "numpy": str(np.__version__)}
 
 
 def fold_of(document: Document, folds: int) -> int:

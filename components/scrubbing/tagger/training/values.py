@@ -90,6 +90,10 @@ class EnglishValues:
         """The value of one slot."""
         return self._makers[slot](self._locale())
 
+    def start_again(self, seed: int) -> None:
+        """Draw from here on as if nothing had been drawn before."""
+        self._rng = random.Random(seed)
+
     @property
     def slots(self) -> frozenset[str]:
         """The names that templates may use."""
@@ -102,13 +106,16 @@ class EnglishValues:
             faker = self._fakers.get(locale)
             if faker is None:
                 faker = self._fakers[locale] = self._faker_class(locale)
-                faker.seed_instance(self._seed)
             make = getattr(faker, method, None) or getattr(self._english(), method)
+            # A pool is the same whichever was asked for first.
+            for source in {id(faker): faker, id(self._english()): self._english()}.values():
+                source.seed_instance(f"{self._seed}/{locale}/{method}")
             self._pools[key] = list(dict.fromkeys(str(make()) for _ in range(_POOL)))
         return self._pools[key]
 
     def _english(self) -> Any:
-        self.pool("en_US", "name")
+        if "en_US" not in self._fakers:
+            self._fakers["en_US"] = self._faker_class("en_US")
         return self._fakers["en_US"]
 
     def _locale(self) -> str:

@@ -106,6 +106,10 @@ class ChineseValues:
         """The value of one slot."""
         return self._makers[slot]()
 
+    def start_again(self, seed: int) -> None:
+        """Draw from here on as if nothing had been drawn before."""
+        self._rng = random.Random(seed)
+
     @property
     def slots(self) -> frozenset[str]:
         """The names that templates may use."""

