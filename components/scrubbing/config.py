@@ -45,6 +45,7 @@ Label = Literal[
     "NRP",
     "TITLE",
     "ZIP_CODE",
+    "MONEY",
 ]
 Policy = Literal["redact", "mask", "pseudonymize", "hash"]
 

@@ -14,11 +14,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from components.scrubbing.config import ScrubbingConfig
-from components.scrubbing.detectors import BatchDetector, Detector, Look, SettlingDetector
+from components.scrubbing.detectors import BatchDetector, Detector, Look, ReturningDetector, SettlingDetector
 from components.scrubbing.detectors.make import make_detectors
 from components.scrubbing.detectors.patterns import PatternDetector
 from components.scrubbing.policy import PLACEHOLDER
 from components.scrubbing.spans import Span, resolve_spans
+
+WayToLook = Callable[[Sequence[str], Sequence[str]], list[Look]]
 
 _HOLE = "\ufffc"
 _HAN = re.compile("[\u4e00-\u9fff]")
@@ -78,6 +80,7 @@ class Engine:
         everybody = (*(_built_in(config) if built_in is None else built_in), *detectors)
         wanted = [detector for detector in everybody if detector.labels & self._labels]
         self._looks = [_way_to_look(detector) for detector in wanted]
+        self._later_looks = [_way_to_look_again(detector) for detector in wanted]
         self._reach = max((d.reach for d in wanted if isinstance(d, SettlingDetector)), default=0)
 
     def detect(self, text: str, lang: str | None = None) -> list[Span]:
@@ -99,11 +102,14 @@ class Engine:
             ):
                 work[index], layouts[index] = dig(text, holes, None)
         open_texts: Sequence[int] = range(len(texts))
+        ways = self._looks
         while open_texts:
-            looks = self._look(
+            looks = _look(
+                ways,
                 [work[index] for index in open_texts],
                 [hints[index] or guess_lang(work[index]) for index in open_texts],
             )
+            ways = self._later_looks
             still_open = []
             for index, look in zip(open_texts, looks, strict=True):
                 spans = self._choose(work[index], look.spans) if look.spans else ()
@@ -117,13 +123,6 @@ class Engine:
                 still_open.append(index)
             open_texts = still_open
         return [sorted(spans, key=_start) if len(spans) > 1 else spans for spans in found]
-
-    def _look(self, texts: Sequence[str], langs: Sequence[str]) -> list[Look]:
-        """What all detectors together found in each text, and doubted."""
-        by_detector = [look(texts, langs) for look in self._looks]
-        if len(by_detector) == 1:
-            return by_detector[0]
-        return [_joined(looks) for looks in zip(*by_detector, strict=True)]
 
     def _is_settled(self, text: str, kept: Sequence[Span], look: Look) -> bool:
         """Whether replacing ``kept`` cannot uncover anything, so that another look would be in vain.
@@ -163,7 +162,23 @@ def _built_in(config: ScrubbingConfig) -> list[Detector]:
     return built_in
 
 
-def _way_to_look(detector: Detector) -> Callable[[Sequence[str], Sequence[str]], list[Look]]:
+def _look(ways: Sequence[WayToLook], texts: Sequence[str], langs: Sequence[str]) -> list[Look]:
+    """What all detectors together found in each text, and doubted."""
+    by_detector = [way(texts, langs) for way in ways]
+    if len(by_detector) == 1:
+        return by_detector[0]
+    return [_joined(looks) for looks in zip(*by_detector, strict=True)]
+
+
+def _way_to_look_again(detector: Detector) -> WayToLook:
+    """One detector's second and later looks."""
+    if isinstance(detector, ReturningDetector):
+        detect_again = detector.detect_again
+        return lambda texts, langs: [Look(spans, None) for spans in detect_again(texts, langs)]
+    return _way_to_look(detector)
+
+
+def _way_to_look(detector: Detector) -> WayToLook:
     """One detector's look at many texts, in the way that it does best."""
     if isinstance(detector, SettlingDetector):
         look = detector.look

@@ -33,6 +33,18 @@ class BatchDetector(Detector, Protocol):
         ...
 
 
+@runtime_checkable
+class ReturningDetector(BatchDetector, Protocol):
+    """A batch detector to which a place is settled unless a hole is near: a later look costs it little."""
+
+    def detect_again(self, texts: Sequence[str], langs: Sequence[str]) -> list[Sequence[Span]]:
+        """What is new in texts that it has seen before some of their characters became U+FFFC.
+
+        Elsewhere it would find what it found before, which was replaced then, or not wanted.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """What a detector found in a text, and where it almost found something.

@@ -30,7 +30,15 @@ class TaggerWithRules:
 
     def detect_many(self, texts: Sequence[str], langs: Sequence[str]) -> list[Sequence[Span]]:
         """Spans of each text, in order."""
-        found = self._tagger.detect_many(texts, langs)
+        return self._beside_rules(texts, langs, self._tagger.detect_many(texts, langs))
+
+    def detect_again(self, texts: Sequence[str], langs: Sequence[str]) -> list[Sequence[Span]]:
+        """What is new in texts that were looked at before, see ``TaggerDetector.detect_again``."""
+        return self._beside_rules(texts, langs, self._tagger.detect_again(texts, langs))
+
+    def _beside_rules(
+        self, texts: Sequence[str], langs: Sequence[str], found: Sequence[Sequence[Span]]
+    ) -> list[Sequence[Span]]:
         return [
             [*spans, *_apart(self._rules.detect(text, lang), [span for span in spans if span.label == "PERSON"])]
             for text, lang, spans in zip(texts, langs, found, strict=True)

@@ -71,5 +71,4 @@ DetectorSettings = Annotated[
     TaggerSettings | RulesSettings | PresidioSettings | SpacySettings | TransformersSettings,
     Field(discriminator="kind"),
 ]
-# The rules alone, until weights ship with the package; `touchstone train-tagger` makes some.
-DEFAULT_DETECTORS: tuple[DetectorSettings, ...] = (RulesSettings(),)
+DEFAULT_DETECTORS: tuple[DetectorSettings, ...] = (TaggerSettings(), RulesSettings())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,8 +24,11 @@ _EDGES = " \t\n\r,.;:!?\"'“”‘’()[]{}<>|*>-–—_/\\，。；：！？�
 # Closing characters that belong to a value when what they close is inside it, and the dot of an abbreviation.
 _KEPT_AT_END = frozenset(").")
 _ABBREVIATION = re.compile(r"(?:^|[\s,.])(?:[A-Za-z]|[A-Z][a-z]{1,3}|[ap]\.?m|Corp)\.$")
-# What may stand between two parts of one value: nothing, and in a name the dot of foreign names in Chinese.
-_JOINTS = (frozenset({""}), frozenset({"", "·", "•", "・"}))
+_SHORT_TITLE = re.compile(r"(?:mrs?|ms|dr|prof|rev|hon|sr|st|mme|mlle|capt|sgt|lt|col|gen)", re.IGNORECASE)
+_NAME_DOTS = frozenset("·•・")
+_ADDRESSES = [["STREET_ADDRESS", place, "STREET_ADDRESS"] for place in ("LOCATION", "ZIP_CODE")]
+_NEXT = re.compile(r"[\s,]*")
+_OVER_LINES = frozenset({"STREET_ADDRESS", "LOCATION"})
 
 
 class TaggerDetector:
@@ -53,9 +56,19 @@ class TaggerDetector:
 
     def detect_many(self, texts: Sequence[str], langs: Sequence[str]) -> list[Sequence[Span]]:  # noqa: ARG002
         """Spans of each text, neighbours of one label joined; the same as one text at a time."""
+        return self._detect(texts, near_holes=False)
+
+    def detect_again(self, texts: Sequence[str], langs: Sequence[str]) -> list[Sequence[Span]]:  # noqa: ARG002
+        """What is new in texts that were looked at before some of their characters became U+FFFC.
+
+        Far from those nothing changed, and there it finds nothing; a full look costs several times as much.
+        """
+        return self._detect(texts, near_holes=True)
+
+    def _detect(self, texts: Sequence[str], *, near_holes: bool) -> list[Sequence[Span]]:
         if self._tagger is None:
             self._tagger = load_tagger(self._weights)
-        found = self._tagger.tag(texts, recall_bias=self._recall_bias)
+        found = self._tagger.tag(texts, recall_bias=self._recall_bias, near_holes=near_holes)
         return [
             [Span(*place, self.name) for place in _everywhere(text, _tidied(text, spans))] if spans else ()
             for text, spans in zip(texts, found, strict=True)
@@ -74,18 +87,68 @@ def load_tagger(weights: Path | None) -> Tagger:
 def _tidied(text: str, spans: Sequence[TaggedSpan]) -> list[TaggedSpan]:
     """Without blanks and punctuation at the ends, without holes, and with neighbours of one label as one."""
     tidy: list[TaggedSpan] = []
-    for start, end, label, score in spans:
+    for start, end, label, score in _within_lines(text, spans):
         while start < end and text[start] in _EDGES and text[start] != "(":
             start += 1  # noqa: PLW2901 - the loop narrows the span
         while start < end and text[end - 1] in _EDGES and not _belongs(text, start, end):
             end -= 1  # noqa: PLW2901
-        if start == end or _HOLE in text[start:end]:
+        if start == end or _HOLE in text[start:end] or (label == "PERSON" and _is_ideograph(text[start:end])):
             continue
-        if tidy and tidy[-1][2] == label and text[tidy[-1][1] : start].strip() in _JOINTS[label == "PERSON"]:
+        end = _closed(text, start, end, label)  # noqa: PLW2901
+        if tidy and tidy[-1][2] == label and _may_join(label, text[tidy[-1][1] : start]):
             last = tidy.pop()
             start, score = last[0], max(last[3], score)  # noqa: PLW2901
         tidy.append((start, end, label, score))
-    return tidy
+    return _with_places(text, tidy)
+
+
+def _with_places(text: str, spans: Sequence[TaggedSpan]) -> list[TaggedSpan]:
+    """With a place or postcode between two parts of an address as one of its parts."""
+    joined: list[TaggedSpan] = []
+    for span in spans:
+        if (
+            [label for _, _, label, _ in (*joined[-2:], span)] in _ADDRESSES
+            and _NEXT.fullmatch(text[joined[-2][1] : joined[-1][0]])
+            and _NEXT.fullmatch(text[joined[-1][1] : span[0]])
+        ):
+            (first, *_), (*_, last_score) = joined[-2], joined.pop()
+            score = max(joined.pop()[3], last_score, span[3])
+            span = (first, span[1], "STREET_ADDRESS", score)  # noqa: PLW2901 - the span grows
+        joined.append(span)
+    return joined
+
+
+def _is_ideograph(value: str) -> bool:
+    """Whether a value is a single ideograph: a surname alone is a name not seen to its end."""
+    return len(value) == 1 and "\u3400" <= value <= "\u9fff"
+
+
+def _closed(text: str, start: int, end: int, label: str) -> int:
+    """The end, with the dot of a title (``Mr.``) or the bracket that the value opened."""
+    behind = text[end : end + 1]
+    if behind == "." and label == "TITLE" and _SHORT_TITLE.fullmatch(text, start, end):
+        return end + 1
+    return end + (behind == ")" and "(" in text[start:end] and ")" not in text[start:end])
+
+
+def _within_lines(text: str, spans: Sequence[TaggedSpan]) -> Iterator[TaggedSpan]:
+    """Each span, or its part on each line: only addresses and places run over line breaks."""
+    for start, end, label, score in spans:
+        if label in _OVER_LINES or "\n" not in text[start:end]:
+            yield start, end, label, score
+            continue
+        at = start
+        for line in text[start:end].split("\n"):
+            if line:
+                yield at, at + len(line), label, score
+            at += len(line) + 1
+
+
+def _may_join(label: str, between: str) -> bool:
+    """Whether two neighbours of one label are one: blanks between them, or the dot of foreign names in Chinese."""
+    if "\n" in between and label not in _OVER_LINES:
+        return False
+    return not between.strip() or (label == "PERSON" and between in _NAME_DOTS)
 
 
 def _everywhere(text: str, spans: list[TaggedSpan]) -> list[TaggedSpan]:

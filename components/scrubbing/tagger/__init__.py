@@ -1,1 +1,1 @@
-"""A small tagger of names, places and dates: model, training, measurement."""
+"""The sequence tagger of names, places and dates: tokens, features, network, decoding, and the weights that ship."""

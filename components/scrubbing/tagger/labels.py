@@ -14,6 +14,7 @@ TAGGER_LABELS: tuple[str, ...] = (
     "TITLE",
     "ZIP_CODE",
     "CASE_NUMBER",
+    "MONEY",
 )
 
 OUTSIDE = 0

@@ -21,7 +21,7 @@ from components.scrubbing.tagger.decode import decode
 from components.scrubbing.tagger.features import CONTEXT_ROWS, HASHED_ROW, NO_ROW, HashedLexicon, Lexicon, context_rows
 from components.scrubbing.tagger.hashing import Hashes, mix
 from components.scrubbing.tagger.labels import TAGGER_LABELS
-from components.scrubbing.tagger.network import LEVELS, SIDE, Floats, Layer, convolve
+from components.scrubbing.tagger.network import DILATION, LEVELS, REACH, SIDE, Floats, Layer, convolve
 from components.scrubbing.tagger.tokens import PAD, Tokens, tokenise
 from components.scrubbing.tagger.types_table import TypeTable, padded
 
@@ -36,6 +36,9 @@ _BATCH_CHARACTERS = 20_000
 _PIECE_CHARACTERS = 100_000
 _BLANK = re.compile(r"\s(?=\S*\Z)")
 _NEAR = 400
+_HOLE = 0xFFFC
+# Twice what the network sees to one side, and what a span may reach beyond it.
+_HOLE_REACH = 2 * REACH + 4
 
 TaggedSpan = tuple[int, int, str, float]
 
@@ -66,8 +69,11 @@ class Tagger:
         self._types = TypeTable(parameters.lexicon, parameters.folds, len(parameters.table))
         self._forget()
 
-    def tag(self, texts: Sequence[str], *, recall_bias: float) -> list[list[TaggedSpan]]:
-        """Spans (start, end, label, score) of each text, sorted; the scores are probabilities under the bias."""
+    def tag(self, texts: Sequence[str], *, recall_bias: float, near_holes: bool = False) -> list[list[TaggedSpan]]:
+        """Spans (start, end, label, score) of each text, sorted; the scores are probabilities under the bias.
+
+        ``near_holes``: only where a U+FFFC is near enough to have changed what was found before it stood there.
+        """
         found: list[list[TaggedSpan]] = [[] for _ in texts]
         batch: list[tuple[int, int, str]] = []
         size = 0
@@ -76,36 +82,42 @@ class Tagger:
                 batch.append((index, at, piece))
                 size += len(piece)
                 if size >= _BATCH_CHARACTERS:
-                    self._tag_batch(batch, recall_bias, found)
+                    self._tag_batch(batch, recall_bias, found, near_holes)
                     batch, size = [], 0
         if batch:
-            self._tag_batch(batch, recall_bias, found)
+            self._tag_batch(batch, recall_bias, found, near_holes)
         return found
 
-    def scores(self, tokens: Tokens) -> tuple[Floats, NDArray[np.int64]]:
+    def scores(self, tokens: Tokens, *, near_holes: bool = False) -> tuple[Floats, NDArray[np.int64]]:
         """Scores (N, tags) of the tokens that pass the gate, and their positions (N,)."""
         types_T, identities_T = self._number(tokens)
         pairs_T = self._pair_rows(identities_T)
         wanted_T = self._open(types_T, pairs_T) & (tokens.classes_T != PAD)
         wanted_T = _widened(wanted_T, 1) & (tokens.classes_T != PAD)
+        if near_holes:
+            wanted_T &= _widened(tokens.code_points[tokens.starts_T] == _HOLE, _HOLE_REACH)
         out_N = np.flatnonzero(wanted_T)
         if not len(out_N):
             return np.zeros((0, self._parameters.out.weights.shape[1]), dtype=np.float32), out_N
-        second_T = _widened(wanted_T, SIDE)
+        second_T = _widened(wanted_T, SIDE, step=DILATION)
         first_T = _widened(second_T, SIDE)
         second_N, first_N = np.flatnonzero(second_T), np.flatnonzero(first_T)
         parameters = self._parameters
         seen_ND = self._see(tokens, types_T, identities_T, first_N)
-        hidden_NH = convolve(seen_ND, _around(first_T, second_N), parameters.first)
-        hidden_NH = convolve(hidden_NH, _around(second_T, out_N), parameters.second)
+        hidden_NH = convolve(seen_ND, _around(first_T, second_N, step=1), parameters.first)
+        hidden_NH = convolve(hidden_NH, _around(second_T, out_N, step=DILATION), parameters.second)
         return parameters.out.sums(hidden_NH) * parameters.out.factors, out_N
 
     def _tag_batch(
-        self, batch: Sequence[tuple[int, int, str]], recall_bias: float, found: list[list[TaggedSpan]]
+        self,
+        batch: Sequence[tuple[int, int, str]],
+        recall_bias: float,
+        found: list[list[TaggedSpan]],
+        near_holes: bool,
     ) -> None:
         """Add the spans of each piece (text number, offset in the text, piece) to those of its text."""
         tokens = tokenise([piece for _, _, piece in batch])
-        scores_NG, positions_N = self.scores(tokens)
+        scores_NG, positions_N = self.scores(tokens, near_holes=near_holes)
         spans = decode(scores_NG, positions_N, recall_bias)
         starts, ends = tokens.starts_T[spans.first], tokens.ends_T[spans.last]
         owners = np.searchsorted(tokens.text_starts, starts, side="right") - 1
@@ -180,19 +192,19 @@ def _pieces(text: str) -> Iterator[tuple[int, str]]:
     yield at, text[at:] if at else text
 
 
-def _widened(wanted_T: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
-    """Every position within ``reach`` of a wanted one."""
+def _widened(wanted_T: NDArray[np.bool_], reach: int, *, step: int = 1) -> NDArray[np.bool_]:
+    """Every position at most ``reach`` steps of ``step`` tokens from a wanted one."""
     wide_T = wanted_T.copy()
-    for shift in range(1, reach + 1):
+    for shift in range(step, step * reach + 1, step):
         wide_T[shift:] |= wanted_T[:-shift]
         wide_T[:-shift] |= wanted_T[shift:]
     return wide_T
 
 
-def _around(held_T: NDArray[np.bool_], at_M: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The rows of each position and its neighbours (M, 5), in an array with one row for each of ``held_T``."""
+def _around(held_T: NDArray[np.bool_], at_M: NDArray[np.int64], *, step: int) -> NDArray[np.int64]:
+    """Rows of each position and of those every ``step`` beside it (M, 5), in an array with a row for each held one."""
     places_T = np.cumsum(held_T) - 1
-    return np.asarray(places_T[at_M[:, None] + np.arange(-SIDE, SIDE + 1)])
+    return np.asarray(places_T[at_M[:, None] + step * np.arange(-SIDE, SIDE + 1)])
 
 
 def as_parameters(tensors: Mapping[str, NDArray[np.generic]], gate_threshold: float) -> Parameters:

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 SIDE = 2
+# The second layer looks at every second, so that a handful of weights sees six tokens to each side.
+DILATION = 2
+REACH = SIDE + SIDE * DILATION
 LEVELS = 127
 EMBEDDING_LIMIT = 4.0
 HIDDEN_LIMIT = 6.0

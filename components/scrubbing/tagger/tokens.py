@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 PAD_CHARACTER = "\x00"
 # As many as the network looks to one side, so that no text sees its neighbour.
-PAD_COUNT = 4
+PAD_COUNT = 6
 
 SPACE, NEWLINE, LETTERS, DIGITS, IDEOGRAPH, OTHER, PAD = range(7)
 GAP_NONE, GAP_SPACE, GAP_NEWLINE = range(3)

@@ -78,12 +78,18 @@ def _replaced(document: Document, change: Callable[[Gold, str], tuple[str, str |
     return Document("".join(parts), tuple(spans), document.known, document.source, document.lang, document.group)
 
 
+def may_join(label: str, between: str) -> bool:
+    """Whether two values of a label are one: blanks between them, line breaks in addresses and places only."""
+    return not between.strip() and (label in {"STREET_ADDRESS", "LOCATION"} or "\n" not in between)
+
+
 def merge_neighbours(document: Document) -> Document:
     """Spans of one label with nothing but blanks between them become one, as the engine treats them."""
     merged: list[Gold] = []
     for span in document.spans:
         last = merged[-1] if merged else None
-        if last and span.label and last.label == span.label and not document.text[last.end : span.start].strip():
+        between = document.text[last.end : span.start] if last else "|"
+        if last and span.label and last.label == span.label and may_join(span.label, between):
             merged[-1] = Gold(last.start, span.end, span.label)
         else:
             merged.append(span)

@@ -9,14 +9,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from components.scrubbing.tagger.training.documents import ALL_LABELS, NAMES, Document, Gold, join_tokens, merge_tags
+from components.scrubbing.tagger.training.documents import (
+    ALL_BUT_MONEY,
+    ALL_LABELS,
+    NAMES,
+    Document,
+    Gold,
+    join_tokens,
+    merge_tags,
+)
+from components.scrubbing.tagger.training.money import MONEY_EN
 
+RESEARCH_FILE = "synth_dataset_v2.dev.json.gz"
 _CONLL = {"PER": "PERSON", "LOC": "LOCATION", "ORG": "ORGANIZATION", "MISC": None}
 _WNUT = {"person": "PERSON", "location": "LOCATION", "corporation": "ORGANIZATION", "group": "ORGANIZATION"}
 _WEIBO = {"PER.NAM": "PERSON", "LOC.NAM": "LOCATION", "GPE.NAM": "LOCATION", "ORG.NAM": "ORGANIZATION"}
 _RESUME = {"NAME": "PERSON", "ORG": "ORGANIZATION", "LOC": "LOCATION", "CONT": "NRP", "RACE": "NRP", "TITLE": "TITLE"}
-# Parties of a loan agreement; the filings mark them as persons.
-_ROLES = frozenset({"borrower", "lender"})
+# Parties of a loan agreement; the filings mark them as persons and organisations.
+_ROLES = frozenset({"borrower", "lender", "bank", "company"})
 _PRESIDIO = {
     "PERSON": "PERSON",
     "GPE": "LOCATION",
@@ -104,7 +114,7 @@ def read_presidio(path: Path) -> Iterator[Document]:
             if span["entity_type"] in _PRESIDIO
         ]
         ordered = tuple(sorted(spans, key=lambda span: span.start))
-        yield Document(row["full_text"], ordered, ALL_LABELS, "presidio-research", "en", str(row["template_id"]))
+        yield Document(row["full_text"], ordered, ALL_BUT_MONEY, "presidio-research", "en", str(row["template_id"]))
 
 
 def read_cluener(path: Path) -> Iterator[Document]:
@@ -139,21 +149,25 @@ def read_spia(path: Path, source: str) -> Iterator[Document]:
 
 def _spia_label(entity: dict[str, Any], value: str, source: str) -> tuple[bool, str | None]:
     """Whether an entity takes part, and its label here (None: not judged)."""
-    kind, masked = entity["entity_type"], entity["identifier_type"] != "NO_MASK"
-    if kind == "PERSON":
-        return True, "USERNAME" if source == "panorama-spia" and _HANDLE.fullmatch(value) else "PERSON"
+    kind, masked, tab = entity["entity_type"], entity["identifier_type"] != "NO_MASK", source == "tab-spia"
+    label: str | None = {"LOC": "LOCATION", "DATETIME": "DATE_TIME", "PERSON": "PERSON", "ORG": "ORGANIZATION"}.get(
+        kind
+    )
     if kind == "ORG":
         # Courts and ministries that every judgment names are left to read as they are.
-        return masked, "ORGANIZATION"
-    if kind == "CODE":
-        return True, "CASE_NUMBER" if source == "tab-spia" else None
-    if kind == "DEM":
-        if value[:1].isupper() and value.isalpha():
-            return True, "NRP"
+        return masked, label
+    if kind == "PERSON" and not tab and _HANDLE.fullmatch(value):
+        label = "USERNAME"
+    elif kind == "CODE" and tab:
+        label = "CASE_NUMBER"
+    elif kind == "QUANTITY" and MONEY_EN.search(value):
+        label = "MONEY"
+    elif kind == "DEM" and value[:1].isupper() and value.isalpha():
+        label = "NRP"
+    elif kind == "DEM":
         # Occupations, ranks and the like.
-        return True, "AGE" if _AGE.fullmatch(value) else "TITLE" if masked and source == "tab-spia" else None
-    known = {"LOC": "LOCATION", "DATETIME": "DATE_TIME"}
-    return (True, known[kind]) if kind in known else (kind == "MISC", None)
+        label = "AGE" if _AGE.fullmatch(value) else "TITLE" if masked and tab else None
+    return True, label
 
 
 def read_all(data: Path) -> dict[str, list[Document]]:
@@ -172,6 +186,6 @@ def read_all(data: Path) -> dict[str, list[Document]]:
         ),
         "tab-spia": [doc for path in tab for doc in read_spia(path, "tab-spia")],
         "panorama-spia": list(read_spia(panorama, "panorama-spia")),
-        "presidio-research": list(read_presidio(data / "presidio-research" / "synth_dataset_v2.dev.json.gz")),
+        "presidio-research": list(read_presidio(data / "presidio-research" / RESEARCH_FILE)),
         "weibo-ner": [doc for path in weibo for doc in read_weibo(path)],
     }

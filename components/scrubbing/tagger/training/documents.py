@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from components.scrubbing.tagger.labels import TAGGER_LABELS
 
 ALL_LABELS = frozenset(TAGGER_LABELS)
+# What this program's templates and presidio-research mark: all but sums of money.
+ALL_BUT_MONEY = ALL_LABELS - {"MONEY"}
 NAMES = frozenset({"PERSON", "LOCATION", "ORGANIZATION"})
 
 

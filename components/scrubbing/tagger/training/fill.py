@@ -9,6 +9,7 @@ import re
 from dataclasses import replace
 
 from components.scrubbing.tagger.training.documents import ALL_LABELS, Document, Gold
+from components.scrubbing.tagger.training.money import MONEY_EN, MONEY_ZH
 from components.scrubbing.tagger.training.values import DEMONYMS
 from components.scrubbing.tagger.training.values_zh import ETHNIC_GROUPS
 
@@ -44,9 +45,21 @@ _PEOPLE_ZH = re.compile("|".join(ETHNIC_GROUPS))
 def fill_in(document: Document) -> Document:
     """The document with what the rules find outside its spans; every label counts as marked."""
     if document.lang == "zh":
-        rules = ((_DATE_ZH, "DATE_TIME"), (_AGE_ZH, "AGE"), (_PEOPLE_ZH, "NRP"), (_HANDLE_ZH, "USERNAME"))
+        rules = (
+            (_DATE_ZH, "DATE_TIME"),
+            (_AGE_ZH, "AGE"),
+            (_PEOPLE_ZH, "NRP"),
+            (_HANDLE_ZH, "USERNAME"),
+            (MONEY_ZH, "MONEY"),
+        )
     else:
-        rules = ((_DATE_EN, "DATE_TIME"), (_MONTH_ALONE, "DATE_TIME"), (_PEOPLE, "NRP"), (_HANDLE, "USERNAME"))
+        rules = (
+            (_DATE_EN, "DATE_TIME"),
+            (_MONTH_ALONE, "DATE_TIME"),
+            (_PEOPLE, "NRP"),
+            (_HANDLE, "USERNAME"),
+            (MONEY_EN, "MONEY"),
+        )
     spans = list(document.spans)
     for pattern, label in rules:
         if label not in document.known:

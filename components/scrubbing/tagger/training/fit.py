@@ -15,8 +15,8 @@ from torch import nn
 
 from components.scrubbing.tagger.features import NO_ROW, SHAPE_ROWS, Lexicon, context_rows
 from components.scrubbing.tagger.labels import OUTSIDE, TAG_COUNT, TAGGER_LABELS, begin_tag
-from components.scrubbing.tagger.network import EMBEDDING_LIMIT, HIDDEN_LIMIT, LEVELS, SIDE
-from components.scrubbing.tagger.tokens import DIGITS, LETTERS, PAD, tokenise
+from components.scrubbing.tagger.network import DILATION, EMBEDDING_LIMIT, HIDDEN_LIMIT, LEVELS, SIDE
+from components.scrubbing.tagger.tokens import DIGITS, LETTERS, PAD, PAD_COUNT, tokenise
 from components.scrubbing.tagger.training.documents import Document
 from components.scrubbing.tagger.types_table import TypeTable, padded
 
@@ -29,7 +29,7 @@ class TrainingConfig:
     table_size: int = 65536
     embedding_width: int = 32
     hidden_width: int = 64
-    epochs: int = 6
+    epochs: int = 5
     batch_tokens: int = 6000
     learning_rate: float = 6e-3
     n_templates: int = 6000
@@ -116,7 +116,7 @@ class Network(nn.Module):
         width, hidden = config.embedding_width, config.hidden_width
         self.table = nn.Embedding(config.table_size, width, padding_idx=NO_ROW)
         self.first = nn.Conv1d(width, hidden, 2 * SIDE + 1, padding=SIDE)
-        self.second = nn.Conv1d(hidden, hidden, 2 * SIDE + 1, padding=SIDE)
+        self.second = nn.Conv1d(hidden, hidden, 2 * SIDE + 1, padding=SIDE * DILATION, dilation=DILATION)
         self.out = nn.Linear(hidden, TAG_COUNT)
         self.dropout = nn.Dropout(config.dropout)
         nn.init.normal_(self.table.weight, std=0.2)
@@ -154,8 +154,8 @@ def _batches(encoded: Encoded, batch_tokens: int, rng: np.random.Generator) -> l
     size = 0
     for index in rng.permutation(len(encoded.bounds)):
         low, high = encoded.bounds[index]
-        open_batch.append(np.arange(low - 2 * SIDE, high + 2 * SIDE))
-        size += high - low + 4 * SIDE
+        open_batch.append(np.arange(low - PAD_COUNT, high + PAD_COUNT))
+        size += high - low + 2 * PAD_COUNT
         if size >= batch_tokens:
             batches.append(np.concatenate(open_batch))
             open_batch, size = [], 0

@@ -22,6 +22,7 @@ _FIRST, _LAST, _PLACE, _PEOPLE = 1, 2, 4, 8
 _WORD = re.compile(r"[^\W\d_]+")
 _HAN = re.compile("[\u4e00-\u9fff]{2,4}")
 _ENDS = frozenset(".!?:;\"'”’\n )")
+PERSON_FLAGS = _FIRST | _LAST
 _MIN_COUNT = 6
 _MAX_CITIES = 12_000
 # Classes of words in ideographs; 0 is unknown.

@@ -21,8 +21,15 @@ from components.scrubbing.tagger.training.augment import change_case, dig_holes,
 from components.scrubbing.tagger.training.corpora import read_all
 from components.scrubbing.tagger.training.documents import Document, Gold
 from components.scrubbing.tagger.training.fill import fill_in
-from components.scrubbing.tagger.training.lexicon import count_cases, ideograph_words, latin_names, parts_of_speech
+from components.scrubbing.tagger.training.lexicon import (
+    PERSON_FLAGS,
+    count_cases,
+    ideograph_words,
+    latin_names,
+    parts_of_speech,
+)
 from components.scrubbing.tagger.training.silver import mark_names, plain_sentences, read_articles, sort_entries
+from components.scrubbing.tagger.training.silver_en import mark_subjects
 from components.scrubbing.tagger.training.templates import make_documents
 from components.scrubbing.tagger.training.values import EnglishValues
 from components.scrubbing.tagger.training.values_zh import ChineseValues
@@ -50,7 +57,9 @@ LIBRARIES: dict[str, str] = {
     "opencc-python-reimplemented": "Apache-2.0",
 }
 _ENGLISH = ("wnut17", "wikigold", "broad-twitter-corpus", "sec-filings-ner", "panorama-spia")
-_MAX_SILVER = 3000
+_MAX_SILVER = 5000
+_MAX_SILVER_EN = 2400
+_LARGE_CITIES = 1200
 _MAX_PLAIN = 3000
 
 
@@ -60,6 +69,7 @@ class Materials:
 
     sets: dict[str, list[Document]]
     silver_zh: list[Document]
+    silver_en: list[Document]
     templates_en: list[Document]
     templates_zh: list[Document]
     embedded: list[Document]
@@ -94,23 +104,35 @@ def gather(data: Path, *, seed: int, n_templates: int) -> Materials:
         for doc in mark_names(entries, parts_of_speech(), frozenset(values_zh.surnames), values_zh.countries)
     ]
     rng.shuffle(silver_zh)
-    texts = (text for name in ("enwiki-2018", "enwiki-core") for _, text in _articles(data / name))
+    articles = [article for name in ("enwiki-2018", "enwiki-core") for article in _articles(data / name)]
+    cases, names = count_cases(text for _, text in articles), latin_names(values_en)
+    silver_en = list(mark_subjects(articles, _plain_places(values_en, names), cases))
+    rng.shuffle(silver_en)
     logger.info("read %d paragraphs of articles", len(silver_zh))
     return Materials(
         sets={name: [merge_neighbours(fill_in(doc)) for doc in docs] for name, docs in read_all(data).items()},
         silver_zh=silver_zh[:_MAX_SILVER],
-        templates_en=[merge_neighbours(doc) for doc in make_documents("en", values_en, n_templates, rng, joiner=" ")],
+        silver_en=silver_en[:_MAX_SILVER_EN],
+        templates_en=[
+            merge_neighbours(fill_in(doc)) for doc in make_documents("en", values_en, n_templates, rng, joiner=" ")
+        ],
         templates_zh=[
             merge_neighbours(doc) for doc in make_documents("zh", values_zh, 2 * n_templates, rng, joiner="")
         ],
         embedded=list(_embedded(seed)),
         plain=list(plain_sentences(_articles(data / "enwiki-core"), limit=_MAX_PLAIN)),
-        cases=count_cases(texts),
-        names=latin_names(values_en),
+        cases=cases,
+        names=names,
         words=words,
         values_en=values_en,
         values_zh=values_zh,
     )
+
+
+def _plain_places(values: EnglishValues, names: dict[str, int]) -> frozenset[str]:
+    """Names of large places that are nobody's name."""
+    places = (*values.countries, *values.states, *values.cities[:_LARGE_CITIES])
+    return frozenset(place for place in places if not names.get(place.casefold(), 0) & PERSON_FLAGS)
 
 
 def _articles(folder: Path) -> Iterator[tuple[str, str]]:
@@ -158,12 +180,27 @@ def mix(materials: Materials, *, seed: int, held: Callable[[Document], bool]) ->
     english = [doc for name in _ENGLISH for doc in sets[name]]
     presidio, tab, weibo = sets["presidio-research"], sets["tab-spia"], sets["weibo-ner"]
     en, zh = materials.values_en, materials.values_zh
-    documents = [*english, *materials.templates_en, *materials.templates_zh, *materials.silver_zh]
-    documents += [*materials.embedded, *materials.plain, *presidio, *presidio, *presidio, *tab, *weibo, *weibo, *weibo]
+    # What is drawn here must not depend on how often documents were mixed before.
+    en.start_again(seed)
+    zh.start_again(seed)
+    documents = [*english, *materials.templates_en, *materials.templates_zh, *materials.silver_zh, *materials.silver_en]
+    documents += [
+        *materials.embedded,
+        *materials.plain,
+        *presidio,
+        *presidio,
+        *presidio,
+        *tab,
+        *tab,
+        *weibo,
+        *weibo,
+        *weibo,
+    ]
     documents += swap_names([*english, *tab], en, rng, share=0.5)
     documents += swap_names(4 * presidio, en, rng, share=1.0)
     documents += swap_names([*weibo, *weibo, *weibo], zh, rng, share=1.0)
-    documents += swap_names(materials.silver_zh, zh, rng, share=1.0)
+    documents += swap_names(materials.silver_zh, zh, rng, share=0.5)
+    documents += swap_names(materials.silver_en, en, rng, share=0.7)
     documents += change_case([*materials.templates_en, *english, *presidio, *presidio], rng, lower=0.09, upper=0.04)
     originals = [*materials.templates_en, *materials.templates_zh, *english, *tab, *weibo]
     documents += dig_holes(originals, rng, share=0.08)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import zlib
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -19,15 +20,18 @@ import torch
 from numpy.typing import NDArray
 
 from components.core.hashing import digest_value
+from components.scrubbing.spans import Span
 from components.scrubbing.tagger.artifact import save
 from components.scrubbing.tagger.features import Lexicon
 from components.scrubbing.tagger.model import Tagger, as_parameters
+from components.scrubbing.tagger.training.corpora import RESEARCH_FILE
 from components.scrubbing.tagger.training.documents import Document
 from components.scrubbing.tagger.training.evaluate import FOLD_SETS, Findings, findings_of, measure, read_measured
 from components.scrubbing.tagger.training.export import export, fit_gate
 from components.scrubbing.tagger.training.fit import TrainingConfig, encode, train
 from components.scrubbing.tagger.training.lexicon import build_lexicon
 from components.scrubbing.tagger.training.recipe import LIBRARIES, LICENCES, Materials, digest_sets, gather, mix
+from components.scrubbing.tagger.training.research import all_detectors, read_research, research_figures
 from components.scrubbing.tagger.training.scripts import fold_table
 from components.scrubbing.tagger.types_table import TypeTable
 
@@ -54,7 +58,7 @@ def train_tagger(
     tensors, gate = fit_tensors(materials, config, fold=None, folds=folds)
     logger.info("trained in %.0f s of CPU, measured in %.0f s", time.process_time() - measured, measured - started)
     card = {
-        "command": f"{COMMAND} --seed {config.seed}",
+        "command": f"{COMMAND} --seed {config.seed} --folds {folds}",
         "gate_threshold": gate["gate_threshold"],
         "recall_bias": recall_bias,
         "training": asdict(config),
@@ -62,11 +66,16 @@ def train_tagger(
         "sets": {name: {"licence": LICENCES[name], "sha256": digest_value(digests[name])} for name in LICENCES},
         "generated": ["templates of this package", "the embedded corpus of this package"],
         "libraries": {name: {"version": version(name), "licence": licence} for name, licence in LIBRARIES.items()},
-        "made_with": {"torch": torch.__version__, "numpy": np.__version__},
+        "made_with": made_with(),
         "figures": figures,
     }
     save(tensors, card, out_dir)
     return card
+
+
+def made_with() -> dict[str, str]:
+    """Versions of the libraries that computed the weights, as plain strings that YAML knows."""
+    return {"torch": str(torch.__version__), "numpy": str(np.__version__)}
 
 
 def fold_of(document: Document, folds: int) -> int:
@@ -101,13 +110,18 @@ def cross_validate(
 ) -> dict[str, Any]:
     """Figures of the sets that are trained on, each document by the model that did not see it."""
     findings: list[Findings] = []
+    research = read_research(data / "presidio-research" / RESEARCH_FILE)
+    everything: list[tuple[Document, Sequence[Span]]] = []
     for fold in range(folds):
         tensors, about = fit_tensors(materials, replace(config), fold=fold, folds=folds)
         tagger = Tagger(as_parameters(tensors, about["gate_threshold"]))
         for name in FOLD_SETS:
             documents = [doc for doc in materials.sets[name] if fold_of(doc, folds) == fold]
             findings.append(findings_of(name, documents, tagger, recall_bias))
+        rows = [doc for doc in research if fold_of(doc, folds) == fold]
+        engine = all_detectors(tagger, recall_bias=recall_bias)
+        everything += zip(rows, engine.detect_many([doc.text for doc in rows], ["en"] * len(rows)), strict=True)
         if fold == 0:
             findings += [findings_of(name, docs, tagger, recall_bias) for name, docs in read_measured(data).items()]
         logger.info("fold %d of %d measured", fold + 1, folds)
-    return measure(findings, data, folds=folds)
+    return measure(findings, data, folds=folds) | {"presidio-research, all detectors": research_figures(everything)}

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import yaml
 
-from components.scrubbing.tagger.training.documents import ALL_LABELS, Document, Gold
+from components.scrubbing.tagger.training.documents import ALL_BUT_MONEY, Document, Gold
 
 # The label of a value that training neither rewards nor punishes.
 UNJUDGED = "?"
@@ -75,4 +75,4 @@ def make_documents(lang: str, values: Values, count: int, rng: random.Random, *,
             spans += [Gold(at + span.start, at + span.end, span.label) for span in found]
             texts.append(text)
             at += len(text) + len(joiner)
-        yield Document(joiner.join(texts), tuple(spans), ALL_LABELS, f"templates-{lang}", lang, str(number))
+        yield Document(joiner.join(texts), tuple(spans), ALL_BUT_MONEY, f"templates-{lang}", lang, str(number))

@@ -90,6 +90,10 @@ class EnglishValues:
         """The value of one slot."""
         return self._makers[slot](self._locale())
 
+    def start_again(self, seed: int) -> None:
+        """Draw from here on as if nothing had been drawn before."""
+        self._rng = random.Random(seed)
+
     @property
     def slots(self) -> frozenset[str]:
         """The names that templates may use."""
@@ -102,13 +106,16 @@ class EnglishValues:
             faker = self._fakers.get(locale)
             if faker is None:
                 faker = self._fakers[locale] = self._faker_class(locale)
-                faker.seed_instance(self._seed)
             make = getattr(faker, method, None) or getattr(self._english(), method)
+            # A pool is the same whichever was asked for first.
+            for source in {id(faker): faker, id(self._english()): self._english()}.values():
+                source.seed_instance(f"{self._seed}/{locale}/{method}")
             self._pools[key] = list(dict.fromkeys(str(make()) for _ in range(_POOL)))
         return self._pools[key]
 
     def _english(self) -> Any:
-        self.pool("en_US", "name")
+        if "en_US" not in self._fakers:
+            self._fakers["en_US"] = self._faker_class("en_US")
         return self._fakers["en_US"]
 
     def _locale(self) -> str:
@@ -164,12 +171,20 @@ class EnglishValues:
     def _make_prefix(self, _: str) -> Value:
         return [(self._rng.choice(WORDS["prefixes"]), "TITLE")]
 
+    def _occupation(self) -> str:
+        rng = self._rng
+        if rng.random() < 0.5:
+            return self._pick("en_US", "job").split(",")[0].split("/")[0].strip()
+        fields = rng.sample(WORDS["job_fields"], 2 if rng.random() < 0.15 else 1)
+        head = rng.choice(WORDS["job_heads"])
+        return f"{' and '.join(fields)} {head}" if rng.random() < 0.85 else head
+
     def _make_job(self, _: str) -> Value:
-        job = self._pick("en_US", "job").split(",")[0].split("/")[0].strip()
-        return [(job[:1].upper() + job[1:].lower() if self._rng.random() < 0.7 else job, "TITLE")]
+        job = self._occupation()
+        return [(job[:1].upper() + job[1:].lower() if self._rng.random() < 0.8 else job.title(), "TITLE")]
 
     def _make_job_lower(self, _: str) -> Value:
-        return [(self._pick("en_US", "job").split(",")[0].split("/")[0].strip().lower(), "TITLE")]
+        return [(self._occupation().lower(), "TITLE")]
 
     def _house_number(self) -> str:
         return str(self._rng.choice((self._rng.randrange(1, 200), self._rng.randrange(1, 10000))))
@@ -230,7 +245,7 @@ class EnglishValues:
             f"{line}, {unit}, {town} {code}": 2,
             line: 3,
             self._pick(locale, "address"): 8,
-            f"the corner of {self._road(locale)} and {self._road(locale)}": 2,
+            f"the corner of {self._road(locale)} and {self._road(locale)}": 4,
             self._military(locale, code): 3,
             f"P.O. Box {self._digits(3)}, {town} {code}": 1,
         }
@@ -292,7 +307,8 @@ class EnglishValues:
             f"{last}, {self._last(locale)} and {self._last(locale)}": 2,
             f"{start} {kind}": 2,
             f"{start} {thing} {kind}": 2,
-            f"{start}{thing.lower()}": 5,
+            f"{start}{thing.lower()}": 3,
+            self._coined(): 7,
             f"{town} {kind}": 1,
             f"{last}-{self._last(locale)}": 2,
             f"{last} {form}": 2,
@@ -301,6 +317,11 @@ class EnglishValues:
             f"{thing}{kind.lower()[:4]}": 1,
         }
         return [(rng.choices(list(forms), list(forms.values()))[0], "ORGANIZATION")]
+
+    def _coined(self) -> str:
+        rng = self._rng
+        name = f"{rng.choice(WORDS['coin_starts'])}{rng.choice(WORDS['coin_ends'])}"
+        return f"{name} {rng.choice(WORDS['organisation_kinds'])}" if rng.random() < 0.25 else name
 
     def _make_nationality(self, _: str) -> Value:
         return [(self._rng.choice(DEMONYMS)[0], "NRP")]

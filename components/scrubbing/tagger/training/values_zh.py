@@ -78,6 +78,9 @@ class ChineseValues:
         self._companies = [self._faker.company() for _ in range(_POOL)]
         self._addresses = [self._faker.address().rsplit(" ", 1)[0] for _ in range(_POOL)]
         self._words = [word for word, count in _dictionary("n", "nz", "vn", "a", min_count=50) if len(word) == 2]
+        # A few of any character: parents choose freely.
+        plain = [char for word in self._words for char in word]
+        self._given_characters += self._rng.choices(plain, k=len(self._given_characters) // 8)
         self.countries = sorted({str(self._faker.country()) for _ in range(_POOL)})
         self.cities = sorted(
             {
@@ -102,6 +105,10 @@ class ChineseValues:
     def draw(self, slot: str) -> Value:
         """The value of one slot."""
         return self._makers[slot]()
+
+    def start_again(self, seed: int) -> None:
+        """Draw from here on as if nothing had been drawn before."""
+        self._rng = random.Random(seed)
 
     @property
     def slots(self) -> frozenset[str]:

