@@ -7,7 +7,7 @@ of the job's folder, under the work folder::
     job/job.json          what is trained, which torchrun on other machines reads too
     job/events.jsonl      {"metrics": [step, {…}]}, {"progress": [done, total, unit, {…}]}, {"report": {…}}
     job/error-<rank>.json the error of a rank that ended by itself
-    job/ranks/            standard output and error of each rank
+    job/ranks/            <rank>.log, standard output and error of each rank
 """
 
 from __future__ import annotations
@@ -121,7 +121,8 @@ def _launch(folder: Path, config: PretrainingConfig) -> None:
         rdzv_configs={"timeout": _SECONDS_TO_MEET, **({} if alone else {"rank": 0})},
         local_addr="127.0.0.1" if alone else None,
         max_restarts=0,
-        logs_specs=DefaultLogsSpecs(log_dir=str(folder / "ranks"), redirects=Std.ALL),
+        # The ranks redirect themselves: files that the agent opens for one that is killed stay open.
+        logs_specs=DefaultLogsSpecs(log_dir=str(folder / "ranks"), redirects=Std.NONE),
         shutdown_timeout=_SECONDS_TO_STOP,
     )
     try:
@@ -144,7 +145,9 @@ def _failure(folder: Path, failures: dict[int, Any]) -> Exception:
                 said = read_json(error_file(folder, rank))
                 kind = getattr(errors, said["type"], None)
                 return (kind or InfrastructureError)(said["message"] if kind else f"rank {rank}: {said['message']}")
-    rank = min(killed or failures)
+    # The agent ends the others with SIGTERM, and notices deaths in any order.
+    first = {rank: failure for rank, failure in killed.items() if failure.exitcode != -signal.SIGTERM}
+    rank = min(first or killed or failures)
     code = failures[rank].exitcode
     how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     return InfrastructureError(

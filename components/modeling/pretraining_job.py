@@ -54,12 +54,22 @@ def main(arguments: list[str]) -> int:
         return 2
     path = Path(arguments[0])
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    _redirect(path.parent / "ranks")
     try:
         _run(path)
     except Exception as error:
         _leave(path.parent, error)
         return error.exit_code if isinstance(error, TouchstoneError) else 3
     return 0
+
+
+def _redirect(folder: Path) -> None:
+    """Let what this rank and its libraries print end in a file, where the job's folder stands."""
+    if folder.is_dir():
+        with (folder / f"{os.environ.get('RANK', '0')}.log").open("ab") as log:
+            sys.stdout.flush()
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
 
 
 def _run(path: Path) -> None:
@@ -69,6 +79,7 @@ def _run(path: Path) -> None:
     job = _read(path)
     events = _Events(events_file(path.parent)) if is_first_rank() else None
     job.out_dir.mkdir(parents=True, exist_ok=True)
+    on_metrics = (lambda step, values: events.write("metrics", [step, values])) if events else None
     report = pretrain(
         job.encoded,
         job.tokenizer,
@@ -76,8 +87,8 @@ def _run(path: Path) -> None:
         out_dir=job.out_dir,
         work_dir=job.work_dir,
         train_split=job.train_split,
-        on_metrics=events and (lambda step, values: events.write("metrics", [step, values])),
-        on_progress=events and events.progress,
+        on_metrics=on_metrics,
+        on_progress=events.progress if events else None,
     )
     if events is not None:
         events.write("report", report.model_dump(mode="json"))
@@ -116,7 +127,7 @@ def _leave(folder: Path, error: Exception) -> None:
 
     traceback.print_exc()
     own = isinstance(error, TouchstoneError)
-    message = str(error) if own else f"{type(error).__name__}, see the file of its standard error"
+    message = str(error) if own else f"{type(error).__name__}, see its file in ranks"
     if folder.is_dir():
         said = {"type": type(error).__name__, "message": message}
         write_json(said, error_file(folder, rank_of_this_process()))

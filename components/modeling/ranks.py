@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from lightning.pytorch.plugins.environments import TorchElasticEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, Strategy
 from torch import nn
 
@@ -143,4 +143,4 @@ def gather_weights(network: nn.Module) -> dict[str, torch.Tensor]:
     if not isinstance(network, FSDPModule):
         return network.state_dict()
     options = StateDictOptions(full_state_dict=True, cpu_offload=True)
-    return get_model_state_dict(network, options=options)
+    return dict(get_model_state_dict(network, options=options))  # type: ignore[arg-type]
