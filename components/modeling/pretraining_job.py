@@ -66,10 +66,14 @@ def main(arguments: list[str]) -> int:
 def _redirect(folder: Path) -> None:
     """Let what this rank and its libraries print end in a file, where the job's folder stands."""
     if folder.is_dir():
-        with (folder / f"{os.environ.get('RANK', '0')}.log").open("ab") as log:
+        path = folder / f"{os.getpid()}.log"  # until it is known which rank this is, which takes seconds
+        with path.open("ab") as log:
             sys.stdout.flush()
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
+        from components.modeling.ranks import rank_of_this_process
+
+        path.rename(folder / f"{rank_of_this_process()}.log")
 
 
 def _run(path: Path) -> None:
