@@ -71,4 +71,5 @@ DetectorSettings = Annotated[
     TaggerSettings | RulesSettings | PresidioSettings | SpacySettings | TransformersSettings,
     Field(discriminator="kind"),
 ]
-DEFAULT_DETECTORS: tuple[DetectorSettings, ...] = (TaggerSettings(), RulesSettings())
+# Not the tagger yet: it takes places and organisations of clean text for personal data, and long repetitions slowly.
+DEFAULT_DETECTORS: tuple[DetectorSettings, ...] = (RulesSettings(),)
