@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from components.core.errors import InfrastructureError
 from components.release.audit import AuditLog
-from components.release.policy import check_name
+from components.release.config import check_name
 from tasks.settings import Settings
 
 _PROMOTION_SECONDS = 600.0  # a promotion reads the whole model twice

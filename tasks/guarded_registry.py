@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -44,7 +44,7 @@ class GuardedStore(SqlAlchemyStore):  # type: ignore[misc]  # MLflow carries no 
         with self._attempt("set-alias", name, alias=alias, version=str(version)) as attempt, ExitStack() as copies:
             if self._rules.is_protected(name, alias):
                 found = self._version(name, version)
-                self._rules.check_alias(found, alias, lambda: copies.enter_context(self._model_folder(found)))
+                self._rules.check_alias(found, alias, lambda: copies.enter_context(self._copy_of(found)))
             attempt.allow()
             super().set_registered_model_alias(name, alias, version)
             attempt.done()
@@ -62,9 +62,9 @@ class GuardedStore(SqlAlchemyStore):  # type: ignore[misc]  # MLflow carries no 
         wanted = {key: tags.get(tag, "") for tag, key in registry.IDENTITY_TAGS.items() if tags.get(tag)}
         with self._attempt("create-version", name, source=source, **wanted) as attempt:
             self._rules.check_creation(self._new_version(name, source, tags))
+            code = self._check_source(name, source, tags[registry.DIGEST_TAG]) if wanted else {}
             attempt.allow()
             made = super().create_model_version(name, source, *args, **kwargs)
-            code = self._serving_code(name, str(made.version)) if wanted else {}
             attempt.done(version=str(made.version), **code)
         return made
 
@@ -164,6 +164,9 @@ class GuardedStore(SqlAlchemyStore):  # type: ignore[misc]  # MLflow carries no 
         except TouchstoneError as error:
             raise MlflowException(f"touchstone refuses: {error}", error_code=PERMISSION_DENIED) from error
 
+    def _copy_of(self, found: registry.Version) -> AbstractContextManager[Path]:
+        return _model_folder(self.get_model_version_download_uri(found.name, found.version))
+
     def _version(self, name: str, version: str) -> registry.Version:
         found = self.get_model_version(name, version)
         return _as_version(found)
@@ -215,21 +218,10 @@ class GuardedStore(SqlAlchemyStore):  # type: ignore[misc]  # MLflow carries no 
             return str(MlflowClient().get_logged_model(parsed.model_id).artifact_location)
         return str(self.get_model_version_download_uri(parsed.name, parsed.version))
 
-    def _serving_code(self, name: str, version: str) -> dict[str, str]:
-        """Digest of the code that a new version of ours will serve with."""
-        found = self._version(name, version)
-        with self._model_folder(found) as folder:
-            return {"code": registry.check_model_files(f"models:/{name}/{version}", folder)}
-
-    @contextmanager
-    def _model_folder(self, found: registry.Version) -> Iterator[Path]:
-        """MLflow's copy of a version: in place where it is a local folder, else downloaded for the while."""
-        import mlflow
-
-        uri = self.get_model_version_download_uri(found.name, found.version)
-        with tempfile.TemporaryDirectory(prefix="touchstone-") as folder:
-            local = urlsplit(uri).scheme in {"", "file"}
-            yield Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=None if local else folder))
+    def _check_source(self, name: str, source: str, digest: str) -> dict[str, str]:
+        """That a source holds the release's payload and our serving code; the digest of that code for the log."""
+        with _model_folder(self._location(source)) as folder:
+            return {"code": registry.check_source(name, folder, digest)}
 
 
 class _Attempt:
@@ -253,6 +245,16 @@ class _Attempt:
         self._rules.log.append(
             self._operation, self._name, outcome, actor=self._actor, reason=reason, details=self._details
         )
+
+
+@contextmanager
+def _model_folder(uri: str) -> Iterator[Path]:
+    """An MLflow model: in place where it is a local folder, else downloaded for the while."""
+    import mlflow
+
+    with tempfile.TemporaryDirectory(prefix="touchstone-") as folder:
+        local = urlsplit(uri).scheme in {"", "file"}
+        yield Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=None if local else folder))
 
 
 def split_uri(store_uri: str) -> tuple[str, str]:

@@ -22,9 +22,9 @@ from pydantic import BaseModel, ConfigDict
 
 from components.core.errors import ConfigError, ContractError, InfrastructureError, IntegrityError
 from components.core.hashing import digest_file
-from components.core.payload import PAYLOAD_FILE, verify_payload, walk_files
+from components.core.payload import PAYLOAD_FILE, read_manifest, verify_payload, walk_files
 from components.release.audit import AuditLog
-from components.release.policy import check_name
+from components.release.config import check_name
 from components.release.verify import VerificationTree
 from tasks.audit import one_promotion, open_audit, this_user
 from tasks.settings import Settings
@@ -112,7 +112,7 @@ def register_release(
                     wanted.pop(DECISION_TAG, None)  # the same bytes again do not undo what was decided about them
                 _set_tags(client, name, str(found.version), wanted)
                 return str(found.version)
-        model = _log_model(client, release_folder / "payload", digest, run)
+        model = _log_model(client, release_folder / "payload", digest, run, settings.home)
         version = client.create_model_version(
             name, source=model.model_uri, run_id=run.run_id, tags=wanted, model_id=model.model_id
         )
@@ -243,7 +243,8 @@ def load_verified(found: Version, digest: str, *, settings: Settings) -> Any:
         same_digest(found, digest, f"the release of models:/{found.name}/{found.version}")
         folder = _model_folder(found)
         check_model_copy(found, folder, open_audit(settings))
-        return mlflow.pyfunc.load_model(str(folder))
+        # Verified here and now, so the pyfunc need not start the program to have it done.
+        return mlflow.pyfunc.load_model(str(folder), model_config={"payload_digest": digest, "verified": True})
 
 
 def check_against_log(found: Version, log: AuditLog) -> None:
@@ -264,10 +265,7 @@ def creation_of(found: Version, log: AuditLog) -> dict[str, str] | None:
 
     Raises IntegrityError if the log does not hold.
     """
-    report = log.verify()
-    if report.problems:
-        raise IntegrityError(f"{log.path}: {report.problems[0]}; look: touchstone audit")
-    for record in report.records:
+    for record in log.trusted_records():
         if (record.operation, record.name, record.outcome) == ("create-version", found.name, "done") and (
             record.details.get("version") == found.version
         ):
@@ -286,6 +284,22 @@ def check_model_copy(found: Version, folder: Path, log: AuditLog) -> None:
     made = creation_of(found, log)
     if code != ((made or {}).get("code") or digest_file(_SERVING)):
         raise IntegrityError(f"{where}: {_SERVING.name} in MLflow's copy is not the code it was registered with")
+
+
+def check_source(name: str, folder: Path, digest: str) -> str:
+    """What a version is about to be made of: a payload of this digest by its manifest, and the serving code of now.
+
+    Its files are read when an alias is set and at load. Returns the digest of the serving code. Raises IntegrityError.
+    """
+    code = check_model_files(name, folder)
+    if code != digest_file(_SERVING):
+        raise IntegrityError(
+            f"{name}: {_SERVING.name} in the source is not this program's; register with touchstone run"
+        )
+    listed = read_manifest(folder / "artifacts" / _PAYLOAD_ARTIFACT).digest()
+    if listed != digest:
+        raise IntegrityError(f"{name}: the source holds payload {listed[:19]}, the release is of {digest[:19]}")
+    return code
 
 
 def check_model_files(where: str, folder: Path) -> str:
@@ -369,7 +383,7 @@ def _check_folder(folder: Path, name: str) -> Path:
                         "(config.json)")  # fmt: skip
 
 
-def _log_model(client: MlflowClient, payload: Path, digest: str, run: RunRef) -> Any:
+def _log_model(client: MlflowClient, payload: Path, digest: str, run: RunRef, home: Path) -> Any:
     import mlflow
     from mlflow.models import Model
 
@@ -387,7 +401,7 @@ def _log_model(client: MlflowClient, payload: Path, digest: str, run: RunRef) ->
             run_id=run.run_id,
             python_model=str(_SERVING),
             artifacts={_PAYLOAD_ARTIFACT: str(payload)},
-            model_config={"payload_digest": digest},
+            model_config={"payload_digest": digest, "release": str(payload.absolute().parent), "home": str(home)},
             pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in _SERVING_LIBRARIES],
         )
 

@@ -13,15 +13,17 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from components.core.errors import ConfigError, IntegrityError
+from components.core.hashing import digest_file
 from components.core.jsonfiles import read_json
 from components.release.approvals import approve, reject, waive
 from components.release.config import PROTECTED_ALIASES, ReleaseConfig
 from components.release.keys import KeyRing, SigningKey
 from components.release.policy import PolicyPins
+from components.release.release import ENVELOPE_DIR, STATEMENT_FILE
 from components.release.release import release_folder as sealed_folder
 from components.release.verify import VerificationTree, promotable, read_seal, servable, verify_release
 from tasks import registry
-from tasks.audit import open_audit
+from tasks.audit import open_audit, this_user
 from tasks.settings import Settings
 
 POLICY_KEY = "release_policy"
@@ -106,9 +108,12 @@ def sign_decision(
     key = _signer(settings, key_file, rules.required_approvals[0].role)
     moment = now()
     if kind == "reject":
-        return reject(release, key, reason=reason, now=moment), key
-    expires = moment + timedelta(days=rules.approval_valid_days)
-    return approve(release, key, reason=reason, expires=expires, now=moment), key
+        path = reject(release, key, reason=reason, now=moment)
+    else:
+        expires = moment + timedelta(days=rules.approval_valid_days)
+        path = approve(release, key, reason=reason, expires=expires, now=moment)
+    _record_decision(kind, release, path, key, settings)
+    return path, key
 
 
 def sign_waiver(
@@ -130,7 +135,33 @@ def sign_waiver(
     except ValueError as error:
         raise ConfigError(f"--until {until}: not a date; write YYYY-MM-DD") from error
     key = _signer(settings, key_file, rules.waiver_roles[0])
-    return waive(release, key, gate=gate, reason=reason, until=end, now=now()), key
+    path = waive(release, key, gate=gate, reason=reason, until=end, now=now())
+    _record_decision("waive", release, path, key, settings)
+    return path, key
+
+
+def _record_decision(kind: str, release: Path, file: Path, key: SigningKey, settings: Settings) -> None:
+    """Note a signed file in the audit log, so that taking it away shows."""
+    details = {"file": file.name, "key": key.record.name, "statement": _statement_digest(release)}
+    name = read_seal(release, open_keyring(settings)).predicate.name
+    open_audit(settings).append(kind, name, "done", actor=this_user(), details=details)
+
+
+def _recorded_decisions(release: Path, settings: Settings) -> frozenset[str]:
+    """Files of ``approvals/`` that were signed here for the release as it is sealed now.
+
+    Raises IntegrityError if the log does not hold.
+    """
+    statement = _statement_digest(release)
+    return frozenset(
+        record.details["file"]
+        for record in open_audit(settings).trusted_records()
+        if record.operation in {"approve", "reject", "waive"} and record.details.get("statement") == statement
+    )
+
+
+def _statement_digest(release: Path) -> str:
+    return digest_file(release / ENVELOPE_DIR / STATEMENT_FILE)
 
 
 def inspect_release(
@@ -139,13 +170,21 @@ def inspect_release(
     """Every check over a release, as a tree."""
     rules = find_policy(check_is_release(release), settings=settings, given=policy)
     purpose: Literal["promote", "serve"] = "serve" if serving else "promote"
-    return verify_release(release, open_keyring(settings), rules, now=now(), purpose=purpose)
+    return verify_release(
+        release,
+        open_keyring(settings),
+        rules,
+        now=now(),
+        purpose=purpose,
+        recorded=_recorded_decisions(release, settings),
+    )
 
 
 def check_servable(release: Path, *, settings: Settings, policy: ReleaseConfig | None = None) -> str:
     """The payload digest of a release whose chain holds. Raises IntegrityError with every reason otherwise."""
     rules = find_policy(check_is_release(release), settings=settings, given=policy)
-    return servable(release, open_keyring(settings), rules, now=now())
+    recorded = _recorded_decisions(release, settings)
+    return servable(release, open_keyring(settings), rules, now=now(), recorded=recorded)
 
 
 def promote_version(
@@ -166,9 +205,21 @@ def promote_version(
     def verify(found: registry.Version) -> str:
         return check_promotable(found, settings=settings, policy=policy)
 
-    return registry.set_alias_after_verification(
+    done = registry.set_alias_after_verification(
         name, version, alias, verify=verify, settings=settings, expected=expected
     )
+    publish_approvals(name, done.version, settings=settings)
+    return done
+
+
+def publish_approvals(name: str, version: str, *, settings: Settings) -> None:
+    """Write who approved, and the decision that follows from it, on the version's page in the registry."""
+    found = registry.get_version(name, version, settings=settings)
+    tree = inspect_release(release_of(found, settings), settings=settings)
+    tags = {registry.APPROVALS_TAG: registry.approvals_text(tree)}
+    if found.decision != registry.PROMOTED and tree.state is not None and (tree.ok or tree.state != "approved"):
+        tags[registry.DECISION_TAG] = str(tree.state)
+    registry.tag_version(name, found.version, tags, settings=settings)
 
 
 def roll_back(
@@ -186,7 +237,8 @@ def check_promotable(found: registry.Version, *, settings: Settings, policy: Rel
     """The payload digest of a version whose release may be promoted. Raises IntegrityError otherwise."""
     release = release_of(found, settings)
     rules = find_policy(release, settings=settings, given=policy)
-    return promotable(release, open_keyring(settings), rules, now=now())
+    recorded = _recorded_decisions(release, settings)
+    return promotable(release, open_keyring(settings), rules, now=now(), recorded=recorded)
 
 
 def check_version(found: registry.Version, *, settings: Settings, policy: ReleaseConfig | None = None) -> str:

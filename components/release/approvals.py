@@ -9,6 +9,7 @@ be approved but for expiry, ``rejected`` as soon as one entitled key's latest wo
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -108,12 +109,13 @@ def read_approvals(
     now: datetime,
     expiry_counts: bool = True,
     payload_digest: str | None = None,
+    recorded: Collection[str] = (),
 ) -> Approvals:
     """The decisions on a release and what they add up to at a time.
 
     ``payload_digest`` spares reading the payload again where the caller has just verified it. ``expiry_counts`` is
-    False for a service that already runs: expiry bounds promotion, revocation bounds serving.
-    Deleting a file goes unseen here; an append-only log of decisions is what would show it.
+    False for a service that already runs: expiry bounds promotion, revocation bounds serving. ``recorded`` names the
+    files that a log knows to have been written: one that is gone, such as a rejection, counts as tampering.
     """
     payload_digest = payload_digest or verify_payload(release / PAYLOAD_DIR, ignore=())
     verdict_digest = digest_file(release / ENVELOPE_DIR / "verdict.json")
@@ -121,6 +123,10 @@ def read_approvals(
     sealer = sealer_keyids(release)
     decisions = tuple(
         _weigh(_read(path, keyring, payload_digest, verdict_digest), policy, sealer, now=now) for path in paths
+    )
+    gone = sorted(set(recorded) - {path.name for path in paths})
+    decisions += tuple(
+        Decision(name, None, None, "was signed and is gone; put it back", tampered=True) for name in gone
     )
     latest = _latest_by_key([d for d in decisions if d.counts])
     alive = [d for d in latest if not expiry_counts or not _is_expired(d, policy, now)]

@@ -35,7 +35,10 @@ Outcome = Literal["allowed", "done", "refused", "failed"]
 
 
 class AuditRecord(BaseModel):
-    """One line. ``allowed`` stands before the change, ``done`` after it; a crash may leave the first alone."""
+    """One line: an attempt on the registry, or a decision that somebody signed.
+
+    ``allowed`` stands before a change, ``done`` after it; a crash may leave the first alone.
+    """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
@@ -135,7 +138,7 @@ class AuditLog:
         with self._locked():
             records, problems = self._read()
             head = self._read_head()
-        if head is not None:
+        if head is not None and not problems:
             number, digest = head
             at_head = next((record.hash for record in records if record.seq == number), None)
             if at_head is None:
@@ -144,16 +147,20 @@ class AuditLog:
                 problems.append(f"record {number}: not the one that {self._head.name} names")
             elif records[-1].seq > number + 1:
                 problems.append(f"records after {number + 1} were not written by append")
-        elif records:
+        elif len(records) > 1 and not problems:
             problems.append(f"{self._head}: gone, so nothing says where the log ends")
         return AuditReport(tuple(records), tuple(problems))
 
     def trail(self, name: str, alias: str) -> AliasTrail:
         """Where an alias may stand. Raises IntegrityError if the log does not hold."""
+        return alias_trail(self.trusted_records(), name, alias)
+
+    def trusted_records(self) -> tuple[AuditRecord, ...]:
+        """All records. Raises IntegrityError if the log does not hold."""
         report = self.verify()
         if report.problems:
             raise IntegrityError(f"{self.path}: {report.problems[0]}; look: touchstone audit")
-        return alias_trail(report.records, name, alias)
+        return report.records
 
     def restart(self, *, actor: str, reason: str) -> Path:
         """Put a broken log aside and begin anew with a record that says so; returns where the old one is."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from components.core.config import StageConfig
+from components.core.errors import ConfigError
 
 ROLE_PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
 
+_MODEL_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_+.-]{0,127}")
 # What a registry's guard protects for names without a policy, and a policy sealed before it could say so.
 PROTECTED_ALIASES = ("production", "champion")
 
@@ -49,3 +52,10 @@ class ReleaseConfig(StageConfig):
         if "production" not in self.protected_aliases:
             raise ValueError("protected_aliases: leaves out production, which is what serving reads")
         return self
+
+
+def check_name(name: str) -> str:
+    """The name, if it can be a folder's and a file's. Raises ConfigError otherwise."""
+    if not _MODEL_NAME.fullmatch(name):
+        raise ConfigError(f"{name!r} cannot name a model: letters, digits, - _ + and . only, the first no sign")
+    return name

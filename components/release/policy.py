@@ -8,7 +8,6 @@ policy is refused until somebody edits the file deliberately.
 from __future__ import annotations
 
 import os
-import re
 import stat
 from pathlib import Path
 
@@ -16,17 +15,9 @@ import yaml
 from pydantic import ValidationError
 
 from components.core.errors import ConfigError, IntegrityError
-from components.release.config import ReleaseConfig
+from components.release.config import ReleaseConfig, check_name
 
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_+.-]{0,127}")
 _HEAD = "# Approval policy of the model {name}. It wins over the one in a profile or a release; edit it deliberately.\n"
-
-
-def check_name(name: str) -> str:
-    """The name, if it can be a folder's and a file's. Raises ConfigError otherwise."""
-    if not _NAME.fullmatch(name):
-        raise ConfigError(f"{name!r} cannot name a model: letters, digits, - _ + and . only, the first no sign")
-    return name
 
 
 class PolicyPins:

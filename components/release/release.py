@@ -13,10 +13,12 @@ may be promoted. A folder appears whole or not at all.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,9 +29,10 @@ from pydantic import ValidationError
 from components.core.errors import ConfigError, IntegrityError
 from components.core.evidence import Evidence, Verdict
 from components.core.hashing import digest_file, digest_files, digest_value
-from components.core.payload import PAYLOAD_FILE, json_text, read_manifest, verify_payload
+from components.core.payload import PAYLOAD_FILE, json_text, read_manifest, verify_payload, walk_files
 from components.core.store import MANIFEST
 from components.release.cards import CardFacts, model_card
+from components.release.config import check_name
 from components.release.dsse import read_envelope, write_envelope
 from components.release.keys import SigningKey
 from components.release.statement import (
@@ -48,6 +51,7 @@ ENVELOPE_FILES = ("card.md", "card.zh.md", "evidence.json", "provenance.json", "
 
 _DIGEST_CHARACTERS = 12
 _SUPERSEDED = ".superseded"
+_CHUNK_BYTES = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -95,12 +99,13 @@ def seal_release(
 
     Raises: IntegrityError if the payload does not verify, or evidence or verdict are about another payload.
     """
-    digest = verify_payload(payload)
+    check_name(name)
+    digest = read_manifest(payload).digest()
     final = release_folder(releases_root, name, digest)
     temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        _copy_payload(payload, temporary / PAYLOAD_DIR, digest)
+        _copy_payload(payload, temporary / PAYLOAD_DIR)
         (temporary / APPROVALS_DIR).mkdir()
         _fill_envelope(temporary, evidence, verdict, provenance, digest)
         predicate = VerdictPredicate(
@@ -146,12 +151,31 @@ def read_evidence(folder: Path) -> Evidence:
         raise IntegrityError(f"{path}: not readable evidence; evaluate again") from error
 
 
-def _copy_payload(payload: Path, target: Path, digest: str) -> None:
-    for name in [*read_manifest(payload).files, PAYLOAD_FILE]:
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(payload / name, target / name, follow_symlinks=False)
-    if verify_payload(target, ignore=()) != digest:
+def _copy_payload(payload: Path, target: Path) -> None:
+    """Copy what the manifest lists. What is written is what was hashed, so each file is read once."""
+    files = read_manifest(payload).files
+    same = set(walk_files(payload)) - {PAYLOAD_FILE, MANIFEST} == set(files)
+    with ThreadPoolExecutor(1) as hashing:
+        for name, listed in files.items():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            same = same and _copy_hashed(payload / name, target / name, hashing) == listed.sha256
+    shutil.copyfile(payload / PAYLOAD_FILE, target / PAYLOAD_FILE, follow_symlinks=False)
+    if not same or read_manifest(target).files != files:
+        verify_payload(payload)  # says which file it is
         raise IntegrityError(f"{payload}: changed while it was copied; run the release again")
+
+
+def _copy_hashed(source: Path, target: Path, hashing: Executor) -> str:
+    """Copy a file; the SHA-256 of the bytes written, hex. One thread hashes a chunk while the other writes it."""
+    hasher, buffer = hashlib.sha256(), memoryview(bytearray(_CHUNK_BYTES))
+    with source.open("rb", buffering=0) as reader, target.open("xb", buffering=0) as writer:
+        while count := reader.readinto(buffer):
+            hashed = hashing.submit(hasher.update, buffer[:count])
+            written = 0
+            while written < count:
+                written += writer.write(buffer[written:count])
+            hashed.result()
+    return hasher.hexdigest()
 
 
 def _fill_envelope(release: Path, evidence: Path, verdict: Path, provenance: Mapping[str, Any], digest: str) -> None:

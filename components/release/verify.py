@@ -14,7 +14,7 @@ raise. Expiry bounds promotion; revocation bounds serving.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -90,9 +90,15 @@ class VerificationTree(BaseModel):
 
 
 def verify_release(
-    folder: Path, keyring: KeyRing, policy: ReleaseConfig, *, now: datetime, purpose: Purpose = "promote"
+    folder: Path,
+    keyring: KeyRing,
+    policy: ReleaseConfig,
+    *,
+    now: datetime,
+    purpose: Purpose = "promote",
+    recorded: Collection[str] = (),
 ) -> VerificationTree:
-    """Check everything about a release folder."""
+    """Check everything about a release folder. ``recorded``: files of ``approvals/`` that a log knows were written."""
     statement: list[VerdictStatement] = []
     approvals: list[Approvals] = []
     digest: list[str] = []
@@ -104,7 +110,10 @@ def verify_release(
         _checked("evidence", lambda: _check_evidence(folder, digest)),
     ]
     approval_check = _checked(
-        "approvals", lambda: _check_approvals(folder, keyring, policy, digest, approvals, now=now, purpose=purpose)
+        "approvals",
+        lambda: _check_approvals(
+            folder, keyring, policy, digest, approvals, now=now, purpose=purpose, recorded=recorded
+        ),
     )
     checks += [_checked("verdict", lambda: _check_verdict(folder, digest, approvals)), approval_check]
     return VerificationTree(
@@ -117,14 +126,18 @@ def verify_release(
     )
 
 
-def promotable(folder: Path, keyring: KeyRing, policy: ReleaseConfig, *, now: datetime) -> str:
+def promotable(
+    folder: Path, keyring: KeyRing, policy: ReleaseConfig, *, now: datetime, recorded: Collection[str] = ()
+) -> str:
     """The payload digest of a release that may be promoted. Raises IntegrityError with every reason otherwise."""
-    return _require(folder, verify_release(folder, keyring, policy, now=now, purpose="promote"))
+    return _require(folder, verify_release(folder, keyring, policy, now=now, purpose="promote", recorded=recorded))
 
 
-def servable(folder: Path, keyring: KeyRing, policy: ReleaseConfig, *, now: datetime) -> str:
+def servable(
+    folder: Path, keyring: KeyRing, policy: ReleaseConfig, *, now: datetime, recorded: Collection[str] = ()
+) -> str:
     """The payload digest of a release that may be loaded; expired approvals do not stop a service."""
-    return _require(folder, verify_release(folder, keyring, policy, now=now, purpose="serve"))
+    return _require(folder, verify_release(folder, keyring, policy, now=now, purpose="serve", recorded=recorded))
 
 
 def read_seal(folder: Path, keyring: KeyRing) -> VerdictStatement:
@@ -248,11 +261,18 @@ def _check_approvals(
     *,
     now: datetime,
     purpose: Purpose,
+    recorded: Collection[str],
 ) -> Check:
     if not digest:
         raise IntegrityError("the payload does not verify, so nothing can be approved; see payload")
     approvals = read_approvals(
-        folder, keyring, policy, now=now, expiry_counts=purpose == "promote", payload_digest=digest[0]
+        folder,
+        keyring,
+        policy,
+        now=now,
+        expiry_counts=purpose == "promote",
+        payload_digest=digest[0],
+        recorded=recorded,
     )
     found.append(approvals)
     children = [_decision_check(decision, policy, now) for decision in approvals.decisions]

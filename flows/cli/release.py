@@ -35,6 +35,7 @@ def add_to(app: typer.Typer) -> None:
     keys.command("list")(keys_list)
     keys.command("revoke", epilog='Example: touchstone keys revoke alice --reason "laptop lost"')(keys_revoke)
     app.add_typer(keys, name="keys")
+    app.command(epilog="Example: touchstone audit --limit 20")(audit)
 
 
 def approve(
@@ -201,6 +202,52 @@ def keys_revoke(
         screen().print(f"{record.name}: {_key_state(record)}", markup=False)
 
 
+def audit(
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Show at most this many records, the newest.")] = 50,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Put a log that does not hold aside and begin anew; needs --reason.")
+    ] = False,
+    reason: Annotated[str, typer.Option("--reason", help="Why the log is begun anew.", metavar="TEXT")] = "",
+    json: options.Json = False,
+) -> None:
+    """Show who tried what on the registry, and check the log's chain; exit 1 if it does not hold."""
+    from components.core.errors import ConfigError
+    from tasks.audit import open_audit, this_user
+
+    with result_on_stdout(json) as results:
+        settings = prepare(needs_write=restart)
+        log = open_audit(settings)
+        if restart:
+            if not reason.strip():
+                raise ConfigError("--restart: say why with --reason; the old log stays beside the new one")
+            log.restart(actor=this_user(), reason=reason)
+        report = log.verify()
+        shown = [record.model_dump(mode="json") for record in report.records[-limit:]]
+        results.append({"ok": not report.problems, "count": len(report.records), "problems": list(report.problems),
+                        "records": shown})  # fmt: skip
+    if not json:
+        _print_audit(results[0])
+    if report.problems:
+        raise NotPassedError
+
+
+def _print_audit(found: dict[str, Any]) -> None:
+    rows = [
+        [
+            str(item["seq"]), f"{item['time'][:19]}Z", item["actor"], item["operation"], item["name"], item["outcome"],
+            item["reason"] or ", ".join(f"{key} {value}" for key, value in item["details"].items()),
+        ]
+        for item in found["records"]
+    ]  # fmt: skip
+    console = screen()
+    if rows:
+        console.print(render.plain_table(["no.", "time", "who", "what", "model", "outcome", "why"], rows))
+    for problem in found["problems"]:
+        console.print(f"✗ {problem}", markup=False, soft_wrap=True)
+    verdict = f"{found['count']} records, the chain holds" if found["ok"] else "the chain does not hold"
+    console.print(verdict, style="bold green" if found["ok"] else "bold red")
+
+
 def policy_of(profile: str | None, config: Path | None) -> ReleaseConfig | None:
     """The policy of a profile or folder, or None for the one sealed with the release."""
     if profile is None and config is None:
@@ -218,13 +265,15 @@ def _decide(
     source: tuple[str | None, Path | None],
     json: bool,
 ) -> None:
-    from tasks.registry import resolve_model
-    from tasks.release_control import sign_decision
+    from tasks.registry import parse_model_uri, resolve_model
+    from tasks.release_control import publish_approvals, sign_decision
 
     with result_on_stdout(json) as results:
         settings, policy = prepare(needs_write=True), policy_of(*source)
         release = resolve_model(model, settings)
         path, signer = sign_decision(kind, release, reason, settings=settings, key_file=key, policy=policy)
+        if (named := parse_model_uri(model)) is not None:
+            publish_approvals(*named, settings=settings)
         results.append(_signed(kind, path, signer, settings, release, policy))
     if not json:
         _print_signed(results[0])

@@ -32,6 +32,7 @@ def write_payload(folder: Path, *, weights: bytes = b"\x00\x01\x02\x03") -> str:
     contents = {
         "model/model.safetensors": weights,
         "model/config.json": b"{}",
+        "model/tokenizer.json": b"{}",
         "filter/filter.json": b"{}",
         "code/components/__init__.py": b"",
         "config.json": b'{"task": "text-classification"}',

@@ -1,0 +1,55 @@
+"""One guarded MLflow server for every attack."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pytest
+from testkit.attacked import PEOPLE, World
+
+from tasks.servers import next_free_port, start_server, stop_server
+from tasks.settings import Settings, environment_for
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """This process's variables, less servers from outside."""
+    hidden = {"MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "PREFECT_API_URL"}
+    return {name: value for name, value in os.environ.items() if name not in hidden} | environment_for(settings)
+
+
+@contextmanager
+def _in_home(settings: Settings) -> Iterator[None]:
+    before, wanted = dict(os.environ), _environment(settings)
+    os.environ.clear()
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A home whose model ``guarded`` has v1 in production and v2 that nobody approved, behind one server for all."""
+    settings = Settings(home=tmp_path_factory.mktemp("attacked") / "home")
+    with _in_home(settings):
+        server, _ = start_server(settings.home, "mlflow", environment={}, port=next_free_port(5400, "--port"))
+        world = World(settings, server.address)
+        for name, role in PEOPLE.items():
+            world.keys.create(name, role, now=datetime.now(UTC))
+        _, first = world.release("guarded")
+        assert world.promotion("guarded", first) == ""
+        world.release("guarded", approved=False)
+    yield world
+    stop_server(settings.home, "mlflow")
+
+
+@pytest.fixture
+def world(attacked: World) -> Iterator[World]:
+    """The same, with this process's environment pointing there for the length of a test."""
+    with _in_home(attacked.settings):
+        yield attacked
