@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 PAD_CHARACTER = "\x00"
-# As many as the network looks to one side, so that no text sees its neighbour.
-PAD_COUNT = 6
+# One more than the network looks to one side, since each token is also paired with the one before it: no text sees its
+# neighbour.
+PAD_COUNT = 7
 
 SPACE, NEWLINE, LETTERS, DIGITS, IDEOGRAPH, OTHER, PAD = range(7)
 GAP_NONE, GAP_SPACE, GAP_NEWLINE = range(3)
