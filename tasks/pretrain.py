@@ -11,7 +11,7 @@ from components.core.store import StageReport
 from components.modeling.config import PretrainingConfig
 from tasks.stages import STAGE_OPTIONS, produce
 from tasks.tracking import RunRef
-from tasks.training import record_model, show_progress, training_run
+from tasks.training import record_model, record_quality, record_work, show_progress, training_run
 from tasks.workers import run_stage
 
 _PRETRAIN = "components.modeling.launching:run_pretraining"
@@ -26,7 +26,7 @@ def pretrain(
     with training_run("pretrain", candidate, config, run) as (stage_run, on_metrics):
 
         def build(folders: dict[str, Path], out: Path, work: Path) -> StageReport:
-            return run_stage(
+            built = run_stage(
                 _PRETRAIN,
                 folders["encoded"],
                 folders["tokenizer"],
@@ -35,6 +35,8 @@ def pretrain(
                 work_dir=work,
                 callbacks={"on_metrics": on_metrics, "on_progress": show_progress("pretrain", candidate)},
             )
+            record_work(stage_run, work)
+            return built
 
         model = produce(
             PretrainedModel,
@@ -47,6 +49,7 @@ def pretrain(
             restricted=encoded.restricted,
         )
         record_model(stage_run, model, inputs)
+        record_quality(stage_run, model)
     return model
 
 

@@ -98,6 +98,11 @@ def give_up(uri: str, error: Exception) -> None:
         logger.warning("tracking at %s is off: %s: %s", uri, type(error).__name__, first_line(error))
 
 
+def take_back(uri: str) -> None:
+    """Count an address as present again, until it fails the next time."""
+    _absent.discard(uri)
+
+
 def first_line(error: Exception) -> str:
     """The first line of an error's message, not too long."""
     return (str(error).splitlines() or [""])[0][:300]

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict
 from components.core.jsonfiles import read_jsonl
 from tasks.servers import owner_lives, process_identity
 from tasks.settings import Settings
-from tasks.tracker import client_for, give_up, has_database, is_absent, mlflow_errors
+from tasks.tracker import client_for, give_up, has_database, is_absent, mlflow_errors, take_back
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -158,6 +158,12 @@ def _fails_open(function: Callable[Concatenate[RunRef, P], None]) -> Callable[Co
             give_up(ref.tracking_uri, error)
 
     return guarded
+
+
+def ask_again(ref: RunRef) -> None:
+    """Give an absent tracker another chance: at the end of a training it may be back."""
+    if ref:
+        take_back(ref.tracking_uri)
 
 
 @_fails_open

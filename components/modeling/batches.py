@@ -7,7 +7,7 @@ of an epoch, S of a batch, B rows, T tokens, P targets.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from components.core.errors import ContractError
 from components.core.seeds import derive_seed
-from components.modeling.batching import pad_rows, ranges
+from components.modeling.batching import ranges
 from components.modeling.config import Objective
 from components.modeling.corpus import EncodedSplit
 from components.modeling.masking import NO_WORD, MaskedBatch, mask_words, next_tokens
@@ -28,7 +28,7 @@ IntArray = NDArray[np.int64]
 
 _BATCHES_PER_POOL = 32
 _ROWS_PER_DRAW = 128  # of masks
-_PAIRS: dict[Objective, Pairs | None] = {"mlm": None, "mlm+nsp": "nsp", "mlm+sop": "sop", "clm": None}
+PAIRS: dict[Objective, Pairs | None] = {"mlm": None, "mlm+nsp": "nsp", "mlm+sop": "sop", "clm": None}
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,15 @@ class PretrainingBatch:
     def tokens(self) -> int:
         """Real tokens, special ones included."""
         return int(self.attention_mask_BT.sum())
+
+    def sizes(self) -> dict[str, float]:
+        """``tokens``, ``targets`` and ``pairs`` of tokens that see each other; 0 for a part without targets."""
+        if not len(self.positions_P):
+            return {"tokens": 0.0, "targets": 0.0, "pairs": 0.0}
+        blocks_BT = self.blocks_BT + np.arange(len(self.blocks_BT))[:, None] * (int(self.blocks_BT.max()) + 1)
+        lengths = np.bincount(blocks_BT[self.blocks_BT > 0])
+        pairs = float(np.square(lengths, dtype=np.float64).sum())
+        return {"tokens": float(self.tokens), "targets": float(len(self.positions_P)), "pairs": pairs}
 
     def rows(self, start: int, end: int) -> PretrainingBatch:
         """Some rows of it."""
@@ -180,6 +189,11 @@ class PretrainingBatches:
             for a, b in pairwise(edges.tolist())
         ]
 
+    def sequences(self, step: int) -> tuple[Sequences, IntArray]:
+        """The sequences of a step's epoch, and which of them make its batch."""
+        place = self._locate(step)
+        return place.sequences, place.plan.sequences_S
+
     def documents(self, step: int) -> list[str]:
         """Ids of the documents that a step's batch has text of, in the split's order."""
         place = self._locate(step)
@@ -202,7 +216,7 @@ class PretrainingBatches:
             sequences = build_sequences(
                 self._split,
                 max_tokens=self._max_tokens,
-                pairs=_PAIRS[self._objective],
+                pairs=PAIRS[self._objective],
                 short_share=self._short_share,
                 generator=generator,
             )
@@ -304,66 +318,3 @@ def assemble(
     ids_BT.reshape(-1)[row_starts_B + first_B + 1] = vocabulary.sep
     ids_BT.reshape(-1)[row_starts_B + lengths_B - 1] = vocabulary.sep
     return ids_BT, words_BT, types_BT, attention_BT
-
-
-@dataclass(frozen=True)
-class ClassificationBatch:
-    """Model inputs, labels and loss weights of records."""
-
-    input_ids_BT: IntArray
-    attention_mask_BT: IntArray
-    labels_B: IntArray
-    weights_B: NDArray[np.float32]
-
-    @property
-    def tokens(self) -> int:
-        """Real tokens, special ones included."""
-        return int(self.attention_mask_BT.sum())
-
-
-class ClassificationBatches:
-    """The endless row of fine-tuning batches, by step number."""
-
-    def __init__(
-        self,
-        rows: Sequence[Sequence[int]],
-        labels_N: IntArray,
-        weights_N: NDArray[np.float32],
-        *,
-        pad_id: int,
-        batch_size: int,
-        seed: int,
-    ) -> None:
-        """``rows`` are token ids with special tokens; every epoch has ``steps_per_epoch`` batches."""
-        self._rows, self._labels_N, self._weights_N = rows, labels_N, weights_N
-        self._pad_id, self._batch_size, self._seed = pad_id, batch_size, seed
-        self._lengths_N = np.fromiter((len(row) for row in rows), dtype=np.int64, count=len(rows))
-        self._planned: tuple[int, list[IntArray]] | None = None
-        self.steps_per_epoch = len(self._plan(0))
-
-    def batch(self, step: int) -> ClassificationBatch:
-        """The batch of a step, counted from 0."""
-        epoch, place = divmod(step, self.steps_per_epoch)
-        index_B = self._plan(epoch)[place]
-        ids_BT, mask_BT = pad_rows([self._rows[index] for index in index_B], value=self._pad_id)
-        return ClassificationBatch(ids_BT, mask_BT, self._labels_N[index_B], self._weights_N[index_B])
-
-    def parts(self, step: int, *, count: int = 1, rank: int = 0, ranks: int = 1) -> list[ClassificationBatch]:
-        """The batch whole, since records are few. Raises ValueError for several ranks, which would repeat it."""
-        if ranks != 1 or rank:
-            raise ValueError(f"{ranks} ranks: fine-tuning runs on one")
-        return [self.batch(step)] * min(count, 1)
-
-    def documents(self, step: int) -> list[str]:
-        """Places of a step's records in the split, counted from 0."""
-        epoch, place = divmod(step, self.steps_per_epoch)
-        return [f"#{index}" for index in np.sort(self._plan(epoch)[place]).tolist()]
-
-    def _plan(self, epoch: int) -> list[IntArray]:
-        if self._planned is None or self._planned[0] != epoch:
-            generator = np.random.default_rng(derive_seed(self._seed, "order", epoch))
-            plan = pooled_batches(
-                self._lengths_N, tokens_per_batch=None, rows_per_batch=self._batch_size, generator=generator
-            )
-            self._planned = (epoch, plan)
-        return self._planned[1]

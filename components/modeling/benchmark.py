@@ -31,7 +31,7 @@ from components.modeling.networks import PretrainingNetwork, make_network
 from components.modeling.optimisation import arithmetic, resolve_precision
 from components.modeling.pairs import build_sequences
 from components.modeling.pretraining import PretrainingModule, loop_settings, training_batches
-from components.modeling.pretraining_report import evaluate_pretraining, most_frequent_token
+from components.modeling.pretraining_report import heldout_loss
 from components.modeling.training_loop import run_steps
 from components.modeling.vocabulary import VocabularyIds
 
@@ -80,9 +80,7 @@ class _Work:
 
     def heldout_loss(self, network: PretrainingNetwork) -> float:
         network.eval()
-        common = most_frequent_token(self.split, self.vocabulary)
-        metrics = evaluate_pretraining(network, self.dev, self.vocabulary, self.config, common_token=common)
-        return metrics["all"].loss
+        return heldout_loss(network, self.dev, self.vocabulary, self.config)
 
 
 @dataclass

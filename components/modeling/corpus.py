@@ -73,7 +73,10 @@ class EncodedSplit:
 
     def in_language(self, language: str) -> EncodedSplit:
         """The documents of one language, as a split of their own, in memory."""
-        documents = np.flatnonzero(self.languages_D == language)
+        return self.of(np.flatnonzero(self.languages_D == language))
+
+    def of(self, documents: NDArray[np.int64]) -> EncodedSplit:
+        """Some documents, as a split of their own, in memory."""
         starts, ends = self.document_offsets[documents], self.document_offsets[documents + 1]
         sentences = ranges(starts, ends - starts)
         sizes_S = np.diff(self.sentence_offsets)[sentences]
@@ -86,6 +89,12 @@ class EncodedSplit:
             self.languages_D[documents],
             None if self.ids_D is None else self.ids_D.take(documents),
         )
+
+    def token_languages(self, start: int, end: int) -> NDArray[np.str_]:
+        """The language of each token of a range."""
+        ends_D = self.sentence_offsets[self.document_offsets[1:]]
+        documents = np.searchsorted(ends_D, np.arange(start, end), side="right")
+        return np.asarray(self.languages_D[documents])
 
 
 def load_split(encoded: Path, split: str) -> EncodedSplit:

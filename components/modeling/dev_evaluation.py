@@ -154,7 +154,9 @@ class DevEvaluation(pl.Callback):
         model: Any = pl_module.model
         scores = score(self.logits(model), self._labels_N, 1.0)
         metrics = {"dev_loss": scores.loss, "dev_accuracy": scores.accuracy, "dev_macro_f1": scores.macro_f1}
-        append_metrics(self._work_dir / JOURNAL_FILE, step, metrics, self._on_metrics)
+        append_metrics(self._work_dir / JOURNAL_FILE, step, metrics)
+        if self._on_metrics is not None:
+            self._on_metrics(step, metrics)
         if scores.loss < self._best_loss:
             self._best_loss, self._epochs_without_gain = scores.loss, 0
             self.best_epoch = -(-step // self._steps_per_epoch)

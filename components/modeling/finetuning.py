@@ -24,7 +24,7 @@ from components.core.errors import ContractError
 from components.core.jsonfiles import read_json, write_json
 from components.core.seeds import derive_seed
 from components.core.store import StageReport
-from components.modeling.batches import ClassificationBatches
+from components.modeling.classification_batches import ClassificationBatches
 from components.modeling.config import FinetuningConfig
 from components.modeling.dev_evaluation import DevEvaluation, DevScores, FinetuningReport, fit_temperature, score
 from components.modeling.inference import CALIBRATION_FILE

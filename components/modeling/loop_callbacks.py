@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import lightning.pytorch as pl
 
 from components.core.jsonfiles import read_jsonl, write_jsonl
 from components.modeling.checkpoints import Checkpoints
+from components.modeling.performance import PERFORMANCE_FILE, Performance
 
 MetricsCallback = Callable[[int, dict[str, float]], None]
 ProgressCallback = Callable[[int, int, str, dict[str, float]], None]
@@ -23,23 +23,26 @@ JOURNAL_FILE = "metrics.jsonl"
 
 
 class Journal(pl.Callback):
-    """Means over the last ``every`` steps, a line each, by the first rank; the window is part of the checkpoint."""
+    """Means over the last ``every`` steps, a line each, by the first rank; the window is part of the checkpoint.
+
+    Beside it ``performance.jsonl`` gets a line at the same steps: rates belong to the machine, not to the result.
+    """
 
     def __init__(
         self,
-        path: Path,
+        work_dir: Path,
         *,
         total: int,
         every: int,
+        peak: float,
         on_metrics: MetricsCallback | None,
         on_progress: ProgressCallback | None,
     ) -> None:
-        self._path, self._total, self._every = path, total, every
+        self._path, self._total, self._every = work_dir / JOURNAL_FILE, total, every
         self._on_metrics, self._on_progress = on_metrics, on_progress
         self._sums: dict[str, float] = {}
-        self._count = 0
-        self._started = time.perf_counter()
-        self.tokens = 0
+        self._count = self._steps = 0
+        self.performance = Performance(work_dir / PERFORMANCE_FILE, peak=peak)
 
     def state_dict(self) -> dict[str, Any]:
         """The window that has no line yet."""
@@ -52,27 +55,34 @@ class Journal(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, *_: Any) -> None:
         """Drop the lines after the checkpoint that training goes on from."""
         if trainer.is_global_zero:
-            kept = list(read_jsonl(self._path)) if self._path.is_file() else []
+            kept = list(read_jsonl(self._path)) if self._path.is_file() and trainer.global_step else []
             write_jsonl([row for row in kept if row["step"] <= trainer.global_step], self._path)
-        self._started = time.perf_counter()
+            self.performance.begin(trainer.global_step)
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        """The batch is here."""
+        self.performance.step_begins()
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
         """Add a step to the window, and say how far training is."""
         step = trainer.global_step
-        self.tokens += pl_module.step_tokens
+        self._steps += 1
+        self.performance.step_ends(pl_module.step_tokens, pl_module.step_operations)
         for name, value in {**pl_module.step_losses, "gradient_norm": pl_module.gradient_norm}.items():
             self._sums[name] = self._sums.get(name, 0.0) + value
         self._count += 1
+        now = self.performance.now(self._steps, self._total - step)
         if step % self._every == 0 or step == self._total:
             metrics = {name: value / self._count for name, value in self._sums.items()}
             metrics["learning_rate"] = pl_module.learning_rate
             self._sums, self._count = {}, 0
             if trainer.is_global_zero:
-                append_metrics(self._path, step, metrics, self._on_metrics)
+                append_metrics(self._path, step, metrics)
+                told = metrics | self.performance.line(step)
+                if self._on_metrics is not None:
+                    self._on_metrics(step, told)
         if self._on_progress is not None and trainer.is_global_zero:
-            rate = self.tokens / max(1e-9, time.perf_counter() - self._started)
-            extra = {"loss": pl_module.step_losses["loss"], "tokens_per_second": rate}
-            self._on_progress(step, self._total, "steps", extra)
+            self._on_progress(step, self._total, "steps", {"loss": pl_module.step_losses["loss"], **now})
 
 
 class CheckpointCallback(pl.Callback):
@@ -117,12 +127,10 @@ class CheckpointCallback(pl.Callback):
             trainer.save_checkpoint(self._checkpoints.temporary)  # gathering takes every rank; the first one writes
 
 
-def append_metrics(path: Path, step: int, metrics: Mapping[str, float], on_metrics: MetricsCallback | None) -> None:
-    """One line of the journal; also handed to the caller."""
+def append_metrics(path: Path, step: int, metrics: Mapping[str, float]) -> None:
+    """One line of the journal."""
     with path.open("a", encoding="utf-8") as handle:
         handle.write(json.dumps({"step": step, **metrics}, sort_keys=True) + "\n")
-    if on_metrics is not None:
-        on_metrics(step, dict(metrics))
 
 
 def never() -> bool:

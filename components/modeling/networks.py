@@ -22,6 +22,7 @@ from components.core.errors import ContractError
 from components.core.jsonfiles import read_json
 from components.modeling.config import ArchitectureConfig, Layout, Objective, PretrainingConfig
 from components.modeling.loading import architectures, load_model
+from components.modeling.performance import Arithmetic
 from components.modeling.vocabulary import VocabularyIds
 
 PAIR_HEAD_FILE = "pair_head.safetensors"
@@ -72,6 +73,15 @@ class PretrainingNetwork(nn.Module):
         """Positions that the model has."""
         return int(self.model.config.max_position_embeddings)
 
+    def arithmetic(self) -> Arithmetic:
+        """What it computes a token, a target and a pair of tokens."""
+        layers = [parameter for name, parameter in self.model.base_model.named_parameters() if _in_layer(name)]
+        weights = sum(parameter.numel() for parameter in layers if parameter.ndim == 2)
+        shape = self.model.config
+        head = shape.vocab_size * shape.hidden_size + (0 if self.layout == "llama" else shape.hidden_size**2)
+        seen = 0.5 if self.layout == "llama" else 1.0  # a decoder's tokens see those before them
+        return Arithmetic(weights, head, seen * shape.num_hidden_layers * shape.hidden_size)
+
     def forward(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Vocabulary logits [P, V] at the targets, and pair logits [S, 2] where pairs are trained."""
         flat_ND = self._hidden(batch).flatten(0, 1)
@@ -110,6 +120,11 @@ class PretrainingNetwork(nn.Module):
         else:
             logits_S2 = self.model.cls.seq_relationship(self.model.bert.pooler(first_SD[:, None]))
         return logits_S2
+
+
+def _in_layer(name: str) -> bool:
+    """Whether a parameter belongs to a transformer layer, by its name."""
+    return any(part in {"layer", "layers"} for part in name.split("."))
 
 
 def pairs_of(objective: Objective) -> str | None:

@@ -1,8 +1,8 @@
 """Pretraining: masked words, with or without a question about sentence pairs, or the next token.
 
 In: an encoded corpus and a tokenizer folder. Out: a Hugging Face folder (``networks.py``) with the tokenizer,
-``metrics.jsonl`` and ``report.json``. The loss is the mean over all targets of a batch, plus the weighted loss on
-pairs. Letters: B rows, T tokens, D width, P targets, S sequences.
+``metrics.jsonl``, ``report.json`` and the latter as a page, ``quality.html``. The loss is the mean over all targets of
+a batch, plus the weighted loss on pairs. Letters: B rows, T tokens, D width, P targets, S sequences.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ from components.modeling.loop_callbacks import JOURNAL_FILE, MetricsCallback, Pr
 from components.modeling.networks import PretrainingNetwork, make_network
 from components.modeling.optimisation import arithmetic, make_optimizer, warmup_stable_decay
 from components.modeling.pairs import NO_LABEL
-from components.modeling.pretraining_report import PretrainingReport, evaluate_pretraining, most_frequent_token
+from components.modeling.pretraining_report import PretrainingReport, evaluate_pretraining
+from components.modeling.quality_page import QUALITY_FILE, quality_page
 from components.modeling.saving import save_network
+from components.modeling.step_data import Sizes
 from components.modeling.training_loop import LoopSettings, StepModule, run_steps
-from components.modeling.vocabulary import VocabularyIds
+from components.modeling.vocabulary import VocabularyIds, token_characters
 
 
 class PretrainingModule(StepModule):
@@ -39,6 +41,7 @@ class PretrainingModule(StepModule):
     def __init__(self, network: PretrainingNetwork, config: PretrainingConfig, settings: LoopSettings) -> None:
         super().__init__(network, settings)
         self.config = config
+        self._arithmetic = network.arithmetic()
         self._name = "clm_loss" if config.objective == "clm" else "mlm_loss"
 
     def losses(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -56,6 +59,10 @@ class PretrainingModule(StepModule):
         pairs = nn.functional.cross_entropy(logits, labels_S, ignore_index=NO_LABEL, reduction="sum") / count
         loss = words + self.config.nsp_weight * pairs
         return {"loss": loss, self._name: words.detach(), f"{self.model.pairs}_loss": pairs.detach()}
+
+    def operations(self, sizes: Sizes) -> float:
+        """Useful operations of a part, forward and backward."""
+        return self._arithmetic.operations(sizes)
 
     def configure_optimizers(self) -> Any:
         """AdamW under warm-up, plateau, decay; by step."""
@@ -112,7 +119,12 @@ def pretrain(
             return StageReport(rows=split.documents)
         network.to("cpu").eval()
         metrics = evaluate_pretraining(
-            network, load_split(encoded, "dev"), vocabulary, config, common_token=most_frequent_token(split, vocabulary)
+            network,
+            split,
+            load_split(encoded, "dev"),
+            vocabulary,
+            config,
+            characters_V=token_characters(opened),
         )
     opened.model_max_length = network.max_tokens
     save_network(network, opened, out_dir)
@@ -127,6 +139,7 @@ def pretrain(
         metrics=metrics,
     )
     write_json(report, out_dir / "report.json")
+    (out_dir / QUALITY_FILE).write_text(quality_page(report), encoding="utf-8")
     rate = round(result.tokens / max(1e-9, result.seconds))
     return StageReport(rows=split.documents, summary={**report.summary(), "tokens_per_second": rate})
 

@@ -1,42 +1,65 @@
-"""What a pretrained model can do on dev, beside guessing the most frequent token.
+"""What a pretrained model can do on dev, beside what one gets without a network (``baselines.py``).
 
 Masks cover 15 % under a seed that is not the training's, so that runs with other masking shares compare. Each
-language is evaluated by itself (a random B then is of the same language) and ``all`` pools them.
+language is evaluated by itself (a random B then is of the same language) and ``all`` pools them. Intervals are 95 %,
+of paired differences whose errors hang together inside a sequence. Letters: T tokens, P targets, V vocabulary.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from components.core.seeds import derive_seed
-from components.modeling.batches import PretrainingBatches
+from components.core.intervals import wilson_interval
+from components.modeling.baselines import guess_by_ngrams, token_counts
 from components.modeling.config import Objective, PretrainingConfig
 from components.modeling.corpus import EncodedSplit
+from components.modeling.dev_answers import Answers, ask
 from components.modeling.networks import PretrainingNetwork, pairs_of
-from components.modeling.pairs import NO_LABEL
-from components.modeling.step_data import to_tensors
 from components.modeling.vocabulary import VocabularyIds
 
-_EVALUATION_SEED = 15  # fixed: masks must not change with the run's seed
+IntArray = NDArray[np.int64]
+
+_Z = NormalDist().inv_cdf(0.975)
+
+
+class Gain(BaseModel):
+    """A difference of two shares on the same items, in [-1, 1], with its 95 % interval."""
+
+    value: float
+    ci_low: float
+    ci_high: float
 
 
 class PretrainingMetrics(BaseModel):
     """Dev figures of one language or of all.
 
-    ``targets`` are masked tokens, or with objective clm all that have one before them. Losses in nats a target; shares
-    in [0, 1].
+    ``targets`` are masked tokens, or with objective clm all that have one before them. ``loss`` in nats a target,
+    ``bits_per_character`` over the characters of the targets, which compares across tokenizers; accuracies are shares
+    in [0, 1]. ``tokens_per_word`` and ``unknown_share`` are the tokenizer's, over the whole of dev.
     """
 
     targets: int
     pairs: int
     loss: float
+    bits_per_character: float
     accuracy: float
     unigram_accuracy: float
+    ngram_accuracy: float
+    gain_over_unigram: Gain
+    gain_over_ngram: Gain
     pair_accuracy: float | None
+    pair_accuracy_ci: tuple[float, float] | None
+    probe_accuracy: float | None
+    gain_over_probe: Gain | None
+    tokens_per_word: float
+    unknown_share: float
 
 
 class PretrainingReport(BaseModel):
@@ -59,91 +82,166 @@ class PretrainingReport(BaseModel):
             f"{words}_loss": round(pooled.loss, 4),
             f"{words}_accuracy": round(pooled.accuracy, 4),
             "unigram_accuracy": round(pooled.unigram_accuracy, 4),
+            "ngram_accuracy": round(pooled.ngram_accuracy, 4),
         }
         if pairs is not None and pooled.pair_accuracy is not None:
             figures[f"{pairs}_accuracy"] = round(pooled.pair_accuracy, 4)
         return figures
 
 
-def most_frequent_token(split: EncodedSplit, vocabulary: VocabularyIds) -> int:
-    """The token that a model without context would always guess."""
-    counts_V = sum(
-        (np.bincount(part, minlength=vocabulary.size) for part in split.tokens_T.parts),
-        np.zeros(vocabulary.size, np.int64),
-    )
-    counts_V[list(vocabulary.special)] = 0
-    return int(counts_V.argmax())
+@dataclass
+class _Scores:
+    """The same with the answers of the baselines; ``sequences`` numbers those of all batches apart."""
+
+    right: NDArray[np.bool_]
+    unigram: NDArray[np.bool_]
+    ngram: NDArray[np.bool_]
+    sequences: IntArray
+    pair_right: NDArray[np.bool_]
+    probe_right: NDArray[np.bool_]
+    loss: float
+    characters: int
+    tokens: int
+    words: int
+    unknown: int
 
 
 def evaluate_pretraining(
     network: PretrainingNetwork,
+    train: EncodedSplit,
     dev: EncodedSplit,
     vocabulary: VocabularyIds,
     config: PretrainingConfig,
     *,
-    common_token: int,
+    characters_V: IntArray,
 ) -> dict[str, PretrainingMetrics]:
-    """Metrics by language and for ``all``; ``config.evaluation_tokens`` are shared out among languages."""
+    """Metrics by language and for ``all``; ``config.evaluation_tokens`` are shared out among languages.
+
+    Args:
+        network: In evaluation mode.
+        train: What the baselines learn from.
+        dev: What is asked about.
+        vocabulary: The tokenizer's ids.
+        config: Of the training.
+        characters_V: Characters of text that each token stands for.
+    """
     languages = sorted(set(dev.languages_D.tolist()))
-    budget = config.evaluation_tokens // max(1, len(languages))
-    sums = {
-        language: _count(
-            network, dev.in_language(language), vocabulary, config, common_token=common_token, budget=budget
-        )
-        for language in languages
-    }
-    pooled: Counter[str] = Counter()
-    for counts in sums.values():
-        pooled.update(counts)
-    return {name: _metrics(counts) for name, counts in {"all": pooled, **sums}.items()}
+    counts = token_counts(train, languages, vocabulary.size)
+    scores: dict[str, _Scores] = {}
+    for language in languages:
+        part = dev.in_language(language)
+        answers = ask(network, part, vocabulary, config, languages=len(languages), train=train)
+        counts[language][list(vocabulary.special)] = 0
+        common = int(counts[language].argmax())
+        guesses_P = guess_by_ngrams(train, np.concatenate(answers.contexts_PK), np.full(answers.count, common))
+        scores[language] = _scored(answers, part, vocabulary, characters_V, unigram=common, ngrams_P=guesses_P)
+    return {name: _metrics(part) for name, part in {"all": _pooled(list(scores.values())), **scores}.items()}
 
 
-def _count(
-    network: PretrainingNetwork,
+def heldout_loss(
+    network: PretrainingNetwork, dev: EncodedSplit, vocabulary: VocabularyIds, config: PretrainingConfig
+) -> float:
+    """Nats a target over all languages of dev, as ``evaluate_pretraining`` counts them."""
+    languages = sorted(set(dev.languages_D.tolist()))
+    parts = [ask(network, dev.in_language(name), vocabulary, config, languages=len(languages)) for name in languages]
+    return sum(part.loss for part in parts) / max(1, sum(part.count for part in parts))
+
+
+def _scored(
+    answers: Answers,
     dev: EncodedSplit,
     vocabulary: VocabularyIds,
-    config: PretrainingConfig,
+    characters_V: IntArray,
     *,
-    common_token: int,
-    budget: int,
-) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    batches = PretrainingBatches(
-        dev,
-        vocabulary,
-        objective=config.objective,
-        max_tokens=min(config.architecture.max_tokens, network.max_tokens),
-        tokens_per_batch=config.tokens_per_batch,
-        short_share=0.0,
-        mask_share=config.eval_mask_share,
-        seed=derive_seed(_EVALUATION_SEED, "evaluation"),
+    unigram: int,
+    ngrams_P: IntArray,
+) -> _Scores:
+    """Beside the baselines' answers to the same questions."""
+    targets_P = _joined(answers.targets)
+    tokens_T = dev.tokens_T.parts[0]
+    first_T = np.ones(len(tokens_T), bool)
+    places_T = np.arange(len(tokens_T))
+    first_T[1:] = np.diff(dev.words(places_T)) != 0
+    starts = np.cumsum([0, *(int(part.max(initial=-1)) + 1 for part in answers.sequences)])
+    return _Scores(
+        right=_joined(answers.right),
+        unigram=targets_P == unigram,
+        ngram=targets_P == ngrams_P,
+        sequences=np.concatenate([part + start for part, start in zip(answers.sequences, starts[:-1], strict=True)]),
+        pair_right=_joined(answers.pair_right).astype(bool),
+        probe_right=_joined(answers.probe_right).astype(bool),
+        loss=answers.loss,
+        characters=int(characters_V[targets_P].sum()),
+        tokens=len(tokens_T),
+        words=int(first_T.sum()),
+        unknown=0 if vocabulary.unknown is None else int((tokens_T == vocabulary.unknown).sum()),
     )
-    with torch.inference_mode():
-        for step in range(batches.steps_in_epoch(0)):
-            batch = to_tensors(batches.batch(step))
-            logits_PV, pair_logits_S2 = network(batch)
-            targets_P, labels_S = batch["targets_P"], batch["pair_labels_S"]
-            counts["targets"] += len(targets_P)
-            counts["loss"] += float(torch.nn.functional.cross_entropy(logits_PV, targets_P, reduction="sum"))  # type: ignore[assignment]
-            counts["right"] += int((logits_PV.argmax(1) == targets_P).sum())
-            counts["common"] += int((targets_P == common_token).sum())
-            if pair_logits_S2 is not None:
-                labelled_S = labels_S != NO_LABEL
-                counts["pairs"] += int(labelled_S.sum())
-                counts["pairs_right"] += int((pair_logits_S2.argmax(1) == labels_S)[labelled_S].sum())
-            counts["tokens"] += int(batch["attention_mask_BT"].sum())
-            if counts["tokens"] >= budget:
-                break
-    return counts
 
 
-def _metrics(counts: Counter[str]) -> PretrainingMetrics:
-    targets, pairs = counts["targets"], counts["pairs"]
+def _joined(parts: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
+def _pooled(parts: Sequence[_Scores]) -> _Scores:
+    def numbered() -> Iterator[IntArray]:
+        start = 0
+        for part in parts:
+            yield part.sequences + start
+            start += int(part.sequences.max(initial=-1)) + 1
+
+    return _Scores(
+        right=np.concatenate([part.right for part in parts]),
+        unigram=np.concatenate([part.unigram for part in parts]),
+        ngram=np.concatenate([part.ngram for part in parts]),
+        sequences=np.concatenate(list(numbered())),
+        pair_right=np.concatenate([part.pair_right for part in parts]),
+        probe_right=np.concatenate([part.probe_right for part in parts]),
+        loss=sum(part.loss for part in parts),
+        characters=sum(part.characters for part in parts),
+        tokens=sum(part.tokens for part in parts),
+        words=sum(part.words for part in parts),
+        unknown=sum(part.unknown for part in parts),
+    )
+
+
+def _metrics(scores: _Scores) -> PretrainingMetrics:
+    targets, pairs = len(scores.right), len(scores.pair_right)
+    probed = pairs > 0 and len(scores.probe_right) == pairs
+    low, high = wilson_interval(int(scores.pair_right.sum()), pairs)
     return PretrainingMetrics(
         targets=targets,
         pairs=pairs,
-        loss=round(counts["loss"] / max(1, targets), 6),
-        accuracy=round(counts["right"] / max(1, targets), 6),
-        unigram_accuracy=round(counts["common"] / max(1, targets), 6),
-        pair_accuracy=round(counts["pairs_right"] / pairs, 6) if pairs else None,
+        loss=round(scores.loss / max(1, targets), 6),
+        bits_per_character=round(scores.loss / math.log(2) / max(1, scores.characters), 6),
+        accuracy=_share(scores.right),
+        unigram_accuracy=_share(scores.unigram),
+        ngram_accuracy=_share(scores.ngram),
+        gain_over_unigram=gain(scores.right, scores.unigram, scores.sequences),
+        gain_over_ngram=gain(scores.right, scores.ngram, scores.sequences),
+        pair_accuracy=_share(scores.pair_right) if pairs else None,
+        pair_accuracy_ci=(round(low, 6), round(high, 6)) if pairs else None,
+        probe_accuracy=_share(scores.probe_right) if probed else None,
+        gain_over_probe=gain(scores.pair_right, scores.probe_right, np.arange(pairs)) if probed else None,
+        tokens_per_word=round(scores.tokens / max(1, scores.words), 6),
+        unknown_share=round(scores.unknown / max(1, scores.tokens), 6),
     )
+
+
+def _share(right: NDArray[np.bool_]) -> float:
+    return round(float(right.mean()), 6) if len(right) else 0.0
+
+
+def gain(ours_P: NDArray[np.bool_], theirs_P: NDArray[np.bool_], clusters_P: IntArray) -> Gain:
+    """The difference of two shares right, with an interval whose unit of chance is the cluster, not the item.
+
+    The ratio estimator of cluster samples (Cochran, Sampling Techniques, 3rd edition, section 3.12).
+    """
+    n = len(ours_P)
+    if n == 0:
+        return Gain(value=0.0, ci_low=-1.0, ci_high=1.0)
+    difference_P = ours_P.astype(np.float64) - theirs_P
+    mean = float(difference_P.mean())
+    residual = np.bincount(clusters_P, weights=difference_P - mean)
+    count = max(2, len(np.unique(clusters_P)))
+    half = _Z * math.sqrt(float((residual**2).sum()) * count / (count - 1)) / n
+    return Gain(value=round(mean, 6), ci_low=round(mean - half, 6), ci_high=round(mean + half, 6))

@@ -129,10 +129,10 @@ def synchronise_gradients(strategy: Strategy, network: nn.Module, wanted: bool) 
     return nullcontext()
 
 
-def whole_number(value: torch.Tensor) -> float:
-    """A scalar, gathered where it lies in shards."""
-    whole = value.full_tensor() if hasattr(value, "full_tensor") else value
-    return float(whole)
+def whole(value: torch.Tensor) -> torch.Tensor:
+    """A value gathered where it lies in shards; every rank must call it."""
+    gathered: torch.Tensor = value.full_tensor() if hasattr(value, "full_tensor") else value
+    return gathered
 
 
 def gather_weights(network: nn.Module) -> dict[str, torch.Tensor]:

@@ -12,10 +12,14 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 Part = dict[str, torch.Tensor]
+Sizes = dict[str, float]  # of a part, as plain numbers, which stay on the host
 
 
 class StepBatches(Protocol):
-    """Batches by step number, counted from 0; a batch is a frozen dataclass of numpy arrays."""
+    """Batches by step number, counted from 0.
+
+    A batch is a frozen dataclass of numpy arrays whose ``sizes()`` are at least ``tokens``, real ones.
+    """
 
     def parts(self, step: int, *, count: int = 1, rank: int = 0, ranks: int = 1) -> Sequence[Any]:
         """One rank's share of a step's batch, in at most ``count`` parts; all parts of all ranks are the batch."""
@@ -60,13 +64,13 @@ class _Steps(Sampler[int]):
         return self._total  # Lightning counts the steps before a resume as fetched
 
 
-class _Shares(Dataset[list[Part]]):
+class _Shares(Dataset[list[tuple[Part, Sizes]]]):
     def __init__(self, batches: StepBatches, parts: int, rank: int, ranks: int) -> None:
         self._batches, self._parts, self._rank, self._ranks = batches, parts, rank, ranks
 
-    def __getitem__(self, step: int) -> list[Part]:
+    def __getitem__(self, step: int) -> list[tuple[Part, Sizes]]:
         made = self._batches.parts(step, count=self._parts, rank=self._rank, ranks=self._ranks)
-        return [to_tensors(part) for part in made]
+        return [(to_tensors(part), part.sizes()) for part in made]
 
 
 def to_tensors(batch: Any) -> Part:

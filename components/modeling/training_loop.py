@@ -31,7 +31,6 @@ from components.modeling import ranks
 from components.modeling.checkpoints import Checkpoints
 from components.modeling.config import Precision
 from components.modeling.loop_callbacks import (
-    JOURNAL_FILE,
     CheckpointCallback,
     Journal,
     MetricsCallback,
@@ -40,7 +39,8 @@ from components.modeling.loop_callbacks import (
     never,
 )
 from components.modeling.optimisation import resolve_precision
-from components.modeling.step_data import Part, StepBatches, StepDataModule
+from components.modeling.performance import peak_operations
+from components.modeling.step_data import Part, Sizes, StepBatches, StepDataModule
 
 _TOTAL = "_total"  # ending of the names of what is counted over the whole batch
 _IDS_IN_AN_ERROR = 8
@@ -77,8 +77,8 @@ class LoopResult:
 class StepModule(pl.LightningModule):
     """A model with its loss; subclasses say how a batch becomes losses and which optimiser is used.
 
-    Optimisation is by hand, because the parts of a batch make one step. After a step, ``step_losses`` and
-    ``step_tokens`` are those of the whole batch, and ``ends`` says whether any rank was asked to end.
+    Optimisation is by hand, because the parts of a batch make one step. After a step, ``step_losses``, ``step_tokens``
+    and ``step_operations`` are those of the whole batch, and ``ends`` says whether any rank was asked to end.
     """
 
     def __init__(self, model: nn.Module, settings: LoopSettings) -> None:
@@ -88,6 +88,7 @@ class StepModule(pl.LightningModule):
         self.settings = settings
         self.step_losses: dict[str, float] = {}
         self.step_tokens = 0
+        self.step_operations = 0.0
         self.gradient_norm = 0.0
         self.learning_rate = 0.0
         self.ends = False
@@ -103,28 +104,27 @@ class StepModule(pl.LightningModule):
         if self.device_mesh is not None:
             ranks.shard_layers(self.model, self.device_mesh["data_parallel"])
 
-    def training_step(self, parts: list[Part], _batch_index: int) -> None:
+    def training_step(self, parts: list[tuple[Part, Sizes]], _batch_index: int) -> None:
         """One step; dropout depends on seed, step and rank alone."""
         step = self.trainer.global_step
         rank = (self.global_rank,) if self.global_rank else ()
         _seed_dropout(derive_seed(self.settings.seed, "dropout", step, *rank))
         optimizer: Any = self.optimizers()
         optimizer.zero_grad()
-        self._count_whole_batch(parts)
-        sums: dict[str, float] = {}
-        for number, part in enumerate(parts, start=1):
+        self._count_whole_batch([part for part, _ in parts])
+        sums: dict[str, torch.Tensor] = {}
+        for number, (part, _) in enumerate(parts, start=1):
             losses = self.losses(part)
             for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + float(value.detach())
-            self._refuse_non_finite("loss", sums["loss"], step)
+                sums[name] = sums[name] + value.detach() if name in sums else value.detach()
             # Ranks average their gradients; those of a batch are the sum.
             with ranks.synchronise_gradients(self.trainer.strategy, self.model, number == len(parts)):
                 self.manual_backward(losses["loss"] * self.trainer.world_size)
-        self._clip(optimizer, step)
+        numbers = self._clip(sums, optimizer, step)
         optimizer.step()
         schedule: Any = self.lr_schedulers()
         schedule.step()
-        self._agree(sums, sum(int(part["attention_mask_BT"].sum()) for part in parts if _counts(part)))
+        self._agree(numbers, [sizes for _, sizes in parts])
 
     def _count_whole_batch(self, parts: list[Part]) -> None:
         """Add up over the ranks what their parts count, so that means are over the whole batch."""
@@ -136,19 +136,29 @@ class StepModule(pl.LightningModule):
             for part in parts:
                 part[name] = torch.full_like(part[name], int(count))
 
-    def _agree(self, sums: Mapping[str, float], tokens: int) -> None:
-        """What the journal gets, from all ranks, and whether one of them was asked to end."""
-        told = [*sums.values(), float(tokens), float(self.asked_to_end())]
-        *losses, whole_tokens, asked = ranks.sum_over_ranks(told, self.device)
-        self.step_losses = dict(zip(sums, losses, strict=True))
-        self.step_tokens, self.ends = int(whole_tokens), asked > 0
-
-    def _clip(self, optimizer: Any, step: int) -> None:
-        """Clip, and keep the norm and the rate of this step for the journal."""
+    def _clip(self, sums: dict[str, torch.Tensor], optimizer: Any, step: int) -> dict[str, float]:
+        """Clip; note norm and rate of this step; give the losses as numbers, all fetched from the device at once."""
         self.learning_rate = max(group["lr"] for group in optimizer.param_groups)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
-        self.gradient_norm = ranks.whole_number(norm)
-        self._refuse_non_finite("gradient norm", self.gradient_norm, step)
+        *losses, self.gradient_norm = torch.stack([*sums.values(), ranks.whole(norm)]).tolist()
+        numbers = dict(zip(sums, losses, strict=True))
+        for what, value in (("loss", numbers["loss"]), ("gradient norm", self.gradient_norm)):
+            self._refuse_non_finite(what, value, step)
+        return numbers
+
+    def operations(self, sizes: Sizes) -> float:
+        """Useful operations of a part, forward and backward; 0 where nobody counts them."""
+        del sizes
+        return 0.0
+
+    def _agree(self, losses: Mapping[str, float], sizes: Sequence[Sizes]) -> None:
+        """What the journal gets, from all ranks, and whether one of them was asked to end."""
+        tokens = sum(size["tokens"] for size in sizes)
+        operations = sum(self.operations(size) for size in sizes)
+        told = [*losses.values(), tokens, operations, float(self.asked_to_end())]
+        *summed, tokens_of_all, operations_of_all, asked = ranks.sum_over_ranks(told, self.device)
+        self.step_losses = dict(zip(losses, summed, strict=True))
+        self.step_tokens, self.step_operations, self.ends = int(tokens_of_all), operations_of_all, asked > 0
 
     def _refuse_non_finite(self, what: str, value: float, step: int) -> None:
         if math.isfinite(value):
@@ -160,11 +170,6 @@ class StepModule(pl.LightningModule):
             f"training stopped at step {step + 1}: {what} is {value}, must be finite; look at the batch{of}, lower "
             "learning_rate or clip_norm, or set precision to fp32"
         )
-
-
-def _counts(part: Part) -> bool:
-    """False for rows that stand in where a rank has none."""
-    return "positions_P" not in part or len(part["positions_P"]) > 0
 
 
 def _no_documents(_step: int) -> Sequence[str]:
@@ -201,9 +206,10 @@ def run_steps(
     work_dir.mkdir(parents=True, exist_ok=True)
     steps = {"total": settings.total_steps}
     journal = Journal(
-        work_dir / JOURNAL_FILE,
+        work_dir,
         **steps,
         every=settings.log_every_steps,
+        peak=_peak(settings),
         on_metrics=on_metrics,
         on_progress=on_progress,
     )
@@ -223,7 +229,14 @@ def run_steps(
                 ckpt_path=None if resume_from is None else str(resume_from),
                 weights_only=True,
             )
-    return LoopResult(int(trainer.global_step), time.perf_counter() - started, journal.tokens)
+    return LoopResult(int(trainer.global_step), time.perf_counter() - started, journal.performance.tokens)
+
+
+def _peak(settings: LoopSettings) -> float:
+    """Operations a second that all devices could do in the precision of the training."""
+    device = torch.device("cuda" if settings.distribution.device_type() == "gpu" else "cpu")
+    dtype = torch.bfloat16 if resolve_precision(settings.precision) == "bf16" else torch.float32
+    return peak_operations(device, dtype) * settings.distribution.ranks
 
 
 def _trainer(settings: LoopSettings, work_dir: Path, callbacks: list[pl.Callback]) -> pl.Trainer:

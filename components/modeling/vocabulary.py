@@ -24,6 +24,7 @@ class VocabularyIds:
     mask: int | None
     special: tuple[int, ...]
     size: int
+    unknown: int | None = None
 
     @staticmethod
     def of(tokenizer: Any) -> VocabularyIds:
@@ -39,8 +40,20 @@ class VocabularyIds:
             mask=tokenizer.mask_token_id,
             special=tuple(sorted(tokenizer.all_special_ids)),
             size=len(tokenizer),
+            unknown=tokenizer.unk_token_id,
         )
 
     def real(self) -> NDArray[np.int64]:
         """Every id that is no special token."""
         return np.setdiff1d(np.arange(self.size, dtype=np.int64), np.asarray(self.special))
+
+
+def token_characters(tokenizer: Any) -> NDArray[np.int64]:
+    """Characters of text that each token stands for, [V]; 1 for special tokens, [UNK] among them."""
+    special = set(tokenizer.all_special_ids)
+    pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    lengths = [
+        1 if index in special else len(piece[2:] if piece.startswith("##") else tokenizer.decode([index]).strip())
+        for index, piece in enumerate(pieces)
+    ]
+    return np.maximum(1, np.asarray(lengths, dtype=np.int64))

@@ -29,6 +29,8 @@ class Event(Protocol):
     @property
     def unit(self) -> str: ...  # noqa: D102
     @property
+    def detail(self) -> str: ...  # noqa: D102
+    @property
     def note(self) -> str: ...  # noqa: D102
 
 
@@ -151,6 +153,7 @@ def _name(event: Event) -> str:
 
 
 def _rate(event: Event, elapsed: float) -> str:
+    """The stage's own words where it has some, else how much a second."""
     if elapsed < 1.0 or event.done == 0:
         return ""
-    return f", {event.done / elapsed:,.0f} {event.unit or 'items'}/s"
+    return f", {event.detail}" if event.detail else f", {event.done / elapsed:,.0f} {event.unit or 'items'}/s"
