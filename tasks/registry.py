@@ -479,7 +479,15 @@ def _shown(version: str) -> str:
 
 
 def _aliased(client: MlflowClient, name: str, alias: str) -> str:
-    return str(client.get_registered_model(name).aliases.get(alias, ""))
+    """The version an alias stands at; empty if it stands nowhere, or there is no such model."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(client.get_registered_model(name).aliases.get(alias, ""))
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return ""
 
 
 def _ensure_model(client: MlflowClient, name: str) -> None:
