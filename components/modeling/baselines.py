@@ -73,8 +73,9 @@ def _most_frequent_followers(split: EncodedSplit, wanted: NDArray[np.uint64], le
         place = np.minimum(np.searchsorted(wanted, keys), len(wanted) - 1)
         hit = (wanted[place] == keys) & _same_document(split, start, len(tokens_T), length)
         new, new_counts = np.unique(place[hit] * size + tokens_T[length:][hit], return_counts=True)
-        pairs, index = np.unique(np.concatenate([pairs, new]), return_inverse=True)
-        counts = np.bincount(index, weights=np.concatenate([counts, new_counts])).astype(np.int64)
+        merged = np.unique_inverse(np.concatenate([pairs, new]))
+        pairs = merged.values
+        counts = np.bincount(merged.inverse_indices, weights=np.concatenate([counts, new_counts])).astype(np.int64)
     best = np.full(len(wanted), -1, np.int64)
     order = np.lexsort((-pairs, counts))  # among equals the smallest id is written last
     best[pairs[order] // size] = pairs[order] % size

@@ -164,7 +164,7 @@ def _scored(
     first_T[1:] = np.diff(dev.words(places_T)) != 0
     starts = np.cumsum([0, *(int(part.max(initial=-1)) + 1 for part in answers.sequences)])
     return _Scores(
-        right=_joined(answers.right),
+        right=_joined(answers.right).astype(bool),
         unigram=targets_P == unigram,
         ngram=targets_P == ngrams_P,
         sequences=np.concatenate([part + start for part, start in zip(answers.sequences, starts[:-1], strict=True)]),
