@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+import mlflow
 import pytest
 from testkit.attacked import PEOPLE, World
 
-from tasks.servers import next_free_port, start_server, stop_server
+from tasks.servers import start_server, stop_server
 from tasks.settings import Settings, environment_for
 
 
@@ -23,6 +25,8 @@ def _environment(settings: Settings) -> dict[str, str]:
 @contextmanager
 def _in_home(settings: Settings) -> Iterator[None]:
     before, wanted = dict(os.environ), _environment(settings)
+    mlflow.set_tracking_uri(None)  # addresses that another test set hold before the environment's
+    mlflow.set_registry_uri(None)
     os.environ.clear()
     os.environ.update(wanted)
     try:
@@ -32,12 +36,19 @@ def _in_home(settings: Settings) -> Iterator[None]:
         os.environ.update(before)
 
 
+def _free_port() -> int:
+    """Any free one: workers of a test run that count up from the same number meet."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @pytest.fixture(scope="session")
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A home whose model ``guarded`` has v1 in production and v2 that nobody approved, behind one server for all."""
     settings = Settings(home=tmp_path_factory.mktemp("attacked") / "home")
     with _in_home(settings):
-        server, _ = start_server(settings.home, "mlflow", environment={}, port=next_free_port(5400, "--port"))
+        server, _ = start_server(settings.home, "mlflow", environment={}, port=_free_port())
         world = World(settings, server.address)
         for name, role in PEOPLE.items():
             world.keys.create(name, role, now=datetime.now(UTC))

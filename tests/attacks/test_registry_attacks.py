@@ -264,7 +264,7 @@ ATTACKS = (
         "^40[03] .*(holds sealed releases only|Invalid model version source)",
     ),
     Attack("a release path out of the home", _claims("../../../etc"), "^403 .*(is gone|not where the release)"),
-    Attack("an absolute release path", _claims("/srv/release"), "^403 .*not where the release"),
+    Attack("an absolute release path", _claims("/srv/release"), "^403 .*(is gone|not where the release)"),
     Attack(
         "a release path through another name", _claims("releases/guarded/../elsewhere"), "^403 .*(is gone|not where)"
     ),
