@@ -19,6 +19,9 @@ _HOLE = "\ufffc"
 # A name that is surely one is one wherever it stands in the text, a little less surely.
 _SURE = 0.8
 _REPEATED = 0.9
+# Patterns know the forms of these; where both find one, theirs stands.
+_BETTER_KNOWN = frozenset({"USERNAME", "CASE_NUMBER"})
+_LEAST_SURE = 0.55
 _MIN_SURNAME, _MIN_IDEOGRAPHS = 5, 3
 _EDGES = " \t\n\r,.;:!?\"'“”‘’()[]{}<>|*>-–—_/\\，。；：！？、（）《》「」【】\u3000"
 # Closing characters that belong to a value when what they close is inside it, and the dot of an abbreviation.
@@ -28,6 +31,11 @@ _SHORT_TITLE = re.compile(r"(?:mrs?|ms|dr|prof|rev|hon|sr|st|mme|mlle|capt|sgt|l
 _NAME_DOTS = frozenset("·•・")
 _ADDRESSES = [["STREET_ADDRESS", place, "STREET_ADDRESS"] for place in ("LOCATION", "ZIP_CODE")]
 _NEXT = re.compile(r"[\s,]*")
+_LATIN_HANDLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
+# What stands behind these the patterns judge by its form, and what they refuse is none.
+_KNOWN_FIELD = re.compile(r"(?:微信|微訊|qq|wechat|weixin)[号號]?[:：]? ?$", re.IGNORECASE)
+_FIELD_REACH = 10
+_NEVER_SINGLE = frozenset({"PERSON", "USERNAME"})
 _OVER_LINES = frozenset({"STREET_ADDRESS", "LOCATION"})
 
 
@@ -70,9 +78,12 @@ class TaggerDetector:
             self._tagger = load_tagger(self._weights)
         found = self._tagger.tag(texts, recall_bias=self._recall_bias, near_holes=near_holes)
         return [
-            [Span(*place, self.name) for place in _everywhere(text, _tidied(text, spans))] if spans else ()
+            [self._span(*place) for place in _everywhere(text, _tidied(text, spans))] if spans else ()
             for text, spans in zip(texts, found, strict=True)
         ]
+
+    def _span(self, start: int, end: int, label: str, score: float) -> Span:
+        return Span(start, end, label, min(score, _LEAST_SURE) if label in _BETTER_KNOWN else score, self.name)
 
 
 def load_tagger(weights: Path | None) -> Tagger:
@@ -92,7 +103,11 @@ def _tidied(text: str, spans: Sequence[TaggedSpan]) -> list[TaggedSpan]:
             start += 1  # noqa: PLW2901 - the loop narrows the span
         while start < end and text[end - 1] in _EDGES and not _belongs(text, start, end):
             end -= 1  # noqa: PLW2901
-        if start == end or _HOLE in text[start:end] or (label == "PERSON" and _is_ideograph(text[start:end])):
+        if label == "USERNAME":
+            start, end = _whole_handle(text, start, end)  # noqa: PLW2901
+            if _KNOWN_FIELD.search(text, max(0, start - _FIELD_REACH), start):
+                continue
+        if start == end or _HOLE in text[start:end] or (label in _NEVER_SINGLE and _is_ideograph(text[start:end])):
             continue
         end = _closed(text, start, end, label)  # noqa: PLW2901
         if tidy and tidy[-1][2] == label and _may_join(label, text[tidy[-1][1] : start]):
@@ -116,6 +131,13 @@ def _with_places(text: str, spans: Sequence[TaggedSpan]) -> list[TaggedSpan]:
             span = (first, span[1], "STREET_ADDRESS", score)  # noqa: PLW2901 - the span grows
         joined.append(span)
     return joined
+
+
+def _whole_handle(text: str, start: int, end: int) -> tuple[int, int]:
+    """A handle in Latin letters to its last one, without the Chinese words before it (``用户名ann_9``)."""
+    first = next((at for at in range(start, end) if text[at].isascii()), start)
+    handle = _LATIN_HANDLE.match(text, first)
+    return (first, max(end, handle.end())) if handle else (start, end)
 
 
 def _is_ideograph(value: str) -> bool:

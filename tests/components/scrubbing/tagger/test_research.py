@@ -59,6 +59,10 @@ class Told:
         ("in Cork (Munster) now", [(3, 16, "LOCATION")], [("Cork (Munster)", "LOCATION")]),
         ("(in Cork) now", [(4, 8, "LOCATION")], [("Cork", "LOCATION")]),
         ("见沈先生", [(1, 2, "PERSON")], []),
+        ("用户名ann_9，", [(2, 8, "USERNAME")], [("ann_9", "USERNAME")]),
+        ("user ann_9b!", [(5, 8, "USERNAME")], [("ann_9b", "USERNAME")]),
+        ("微信号9abc", [(3, 7, "USERNAME")], []),
+        ("@爱吃鱼", [(1, 4, "USERNAME")], [("爱吃鱼", "USERNAME")]),
         (
             "4 Oak Rd\n Ulm\n 89073",
             [(0, 8, "STREET_ADDRESS"), (10, 13, "LOCATION"), (15, 20, "STREET_ADDRESS")],
