@@ -60,9 +60,10 @@ def test_generated_records_keep_the_promises(labels: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("policy", ["redact", "mask"])
-def test_the_default_detectors_find_nothing_the_second_time(policy: Policy) -> None:
+def test_tagger_and_rules_find_nothing_the_second_time(policy: Policy) -> None:
     """Also where a value that is gone changes what the tagger thinks of its neighbours."""
-    values = {"languages": ("en", "zh"), "labels": LABELS, "policy": policy, "min_score": 0.5}
+    detectors = ({"kind": "tagger"}, {"kind": "rules"})
+    values = {"languages": ("en", "zh"), "labels": LABELS, "policy": policy, "min_score": 0.5, "detectors": detectors}
     made = Engine(ScrubbingConfig.model_validate(values))
     sentences = [
         "Dear Mr. Olubunmi Adeyemiwa, Adeyemiwa & Sons of 12 Baker Street, London owe $300 since 3 May 2011.",
