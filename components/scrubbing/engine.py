@@ -123,7 +123,7 @@ class Engine:
                 if not spans:
                     continue
                 if number > _PATIENT_LOOKS:
-                    spans = _widened(work[index], spans, 1 << (number - _PATIENT_LOOKS))
+                    spans = _widened(work[index], spans, 1 << (number - _PATIENT_LOOKS)) or spans
                 layout = layouts[index]
                 found[index] += spans if layout is None else [layout.moved(span) for span in spans]
                 if number <= _PATIENT_LOOKS and self._is_settled(work[index], spans, look):
