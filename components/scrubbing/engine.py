@@ -5,6 +5,10 @@ So the engine replaces what it found by one U+FFFC and looks again, and placehol
 are read as U+FFFC too: the last look of the first scrubbing and the first look of the second see the same text,
 which is why scrubbing twice equals scrubbing once. A text in which nothing is found is looked at once and not copied,
 and so is one whose detectors know that a second look would be in vain.
+
+A text made for it (a particle of names ten thousand times) uncovers one value a look. From look ``_PATIENT_LOOKS`` on
+what is found takes twice as much around it with it at each look, so that the looks are bounded by a logarithm of the
+length; prose ends after two to four.
 """
 
 from __future__ import annotations
@@ -23,7 +27,9 @@ from components.scrubbing.spans import Span, resolve_spans
 WayToLook = Callable[[Sequence[str], Sequence[str]], list[Look]]
 
 _HOLE = "\ufffc"
+_PATIENT_LOOKS = 32
 _HAN = re.compile("[\u4e00-\u9fff]")
+_PIECE = re.compile(r"[^\s\ufffc](?:[^\ufffc]*[^\s\ufffc])?")  # between holes, without blanks at its ends
 
 
 class DenyDetector:
@@ -102,8 +108,9 @@ class Engine:
             ):
                 work[index], layouts[index] = dig(text, holes, None)
         open_texts: Sequence[int] = range(len(texts))
-        ways = self._looks
+        ways, number = self._looks, 0
         while open_texts:
+            number += 1
             looks = _look(
                 ways,
                 [work[index] for index in open_texts],
@@ -115,9 +122,11 @@ class Engine:
                 spans = self._choose(work[index], look.spans) if look.spans else ()
                 if not spans:
                     continue
+                if number > _PATIENT_LOOKS:
+                    spans = _widened(work[index], spans, 1 << (number - _PATIENT_LOOKS)) or spans
                 layout = layouts[index]
                 found[index] += spans if layout is None else [layout.moved(span) for span in spans]
-                if self._is_settled(work[index], spans, look):
+                if number <= _PATIENT_LOOKS and self._is_settled(work[index], spans, look):
                     continue
                 work[index], layouts[index] = dig(work[index], [(span.start, span.end) for span in spans], layout)
                 still_open.append(index)
@@ -195,6 +204,22 @@ def _joined(looks: Sequence[Look]) -> Look:
     for look in looks:
         doubts = None if doubts is None or look.doubts is None else [*doubts, *look.doubts]
     return Look([span for look in looks for span in look.spans], doubts)
+
+
+def _widened(text: str, spans: Sequence[Span], by: int) -> list[Span]:
+    """The spans (sorted, apart) and all that stands ``by`` characters around them, in pieces without holes."""
+    wide: list[tuple[int, int, Span]] = []
+    for span in spans:
+        start, end = max(0, span.start - by), min(len(text), span.end + by)
+        if wide and start <= wide[-1][1]:
+            wide[-1] = (wide[-1][0], end, wide[-1][2])
+        else:
+            wide.append((start, end, span))
+    return [
+        Span(start + piece.start(), start + piece.end(), span.label, span.score, span.detector)
+        for start, end, span in wide
+        for piece in _PIECE.finditer(text[start:end])
+    ]
 
 
 def _is_far(start: int, end: int, kept: Sequence[Span], reach: int) -> bool:

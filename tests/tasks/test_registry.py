@@ -17,6 +17,7 @@ from components.core.errors import ConfigError, ContractError, InfrastructureErr
 from components.core.payload import verify_payload
 from tasks import registry, tracking
 from tasks.release_control import sign_decision
+from tasks.serving import _verify_release
 from tasks.settings import Settings
 
 HOME: list[Path] = []
@@ -172,3 +173,16 @@ def test_a_fresh_process_without_the_repository_loads_and_answers(
     by_list, by_frame = result["answers"]
     assert [answer["label"] for answer in by_list] == [answer["label"] for answer in by_frame]
     assert {answer["action"] for answer in by_list} == {"allow"}
+
+
+@pytest.mark.parametrize(
+    ("digest", "says"), [("its own", "needs 1 more of role approver"), ("sha256:other", "another payload")]
+)
+def test_the_pyfunc_refuses_a_release_that_does_not_hold(
+    settings: Settings, releases: dict[int, Path], digest: str, says: str
+) -> None:
+    """Its own door: a process that has neither the registry's word nor a verification of ours."""
+    release = seal_tiny(settings, seed=4) if digest == "its own" else releases[1]
+    own = verify_payload(release / "payload") if digest == "its own" else digest
+    with pytest.raises(RuntimeError, match=says):
+        _verify_release({"release": str(release), "home": str(settings.home), "payload_digest": own})

@@ -51,7 +51,7 @@ def test_a_complete_release_may_be_promoted(workshop: Workshop, sealed: Release,
 
 def test_one_flipped_bit_in_any_file_is_found(workshop: Workshop, sealed: Release, policy: ReleaseConfig) -> None:
     names = walk_files(sealed.folder)
-    assert len(names) == 15  # 5 payload files and their list, 5 of the envelope and the statement, 2 approvals
+    assert len(names) == 15  # 6 payload files and their list, 5 of the envelope and the statement, 2 approvals
     for name in names:
         path = sealed.folder / name
         good = path.read_bytes()

@@ -13,7 +13,7 @@ from components.scrubbing import LABELS, ScrubbingConfig, Span
 from components.scrubbing.config import Policy
 from components.scrubbing.detectors import Detector
 from components.scrubbing.detectors.patterns import PatternDetector
-from components.scrubbing.engine import Engine, dig
+from components.scrubbing.engine import Engine, _widened, dig
 from components.scrubbing.policy import apply_policy
 
 STRUCTURED = tuple(sorted(PatternDetector.labels))
@@ -41,7 +41,7 @@ class Hesitant:
 
 def check(texts: list[str], labels: tuple[str, ...]) -> int:
     """The promises on each text; returns the number of spans."""
-    swift, slow = engine(labels), engine(labels, [Hesitant(labels)])
+    swift, slow = engine(labels, [PatternDetector(labels)]), engine(labels, [Hesitant(labels)])
     total = 0
     found = swift.detect_many(texts)
     assert found == slow.detect_many(texts)
@@ -166,3 +166,45 @@ def test_the_language_hint_is_guessed_anew_at_each_look() -> None:
 
     engine(SEVEN, [Listening(SEVEN)]).detect("王小 says hello")
     assert hints == ["zh", "en"]
+
+
+class OneALook:
+    """Finds the first letter that follows a hole or begins the text: a value a look."""
+
+    name = "one"
+    labels = frozenset({"PERSON"})
+
+    def detect(self, text: str, lang: str) -> list[Span]:
+        at = max(text.rfind("\ufffc"), -1) + 1
+        while at < len(text) and text[at] == " ":
+            at += 1
+        return [Span(at, at + 1, "PERSON", 0.9, self.name)] if at < len(text) else []
+
+
+@pytest.mark.parametrize("length", [40, 1_000, 60_000])
+def test_looks_are_bounded_by_a_logarithm_of_the_length(length: int) -> None:
+    calls: list[str] = []
+
+    class Counted(OneALook):
+        def detect(self, text: str, lang: str) -> list[Span]:
+            calls.append(text)
+            return super().detect(text, lang)
+
+    text = "a " * (length // 2)
+    spans = engine(("PERSON",), [Counted()]).detect(text)
+    assert len(calls) <= 32 + length.bit_length() + 1
+    assert all(left.end <= right.start for left, right in pairwise(spans))
+    covered = {at for span in spans for at in range(span.start, span.end)}
+    assert covered >= {at for at, character in enumerate(text) if character == "a"}
+
+
+@given(st.text(alphabet="ab \ufffc", max_size=30), st.integers(1, 8), st.data())
+def test_widening_against_a_slow_reference(text: str, by: int, data: st.DataObject) -> None:
+    letters = [at for at, character in enumerate(text) if character in "ab"]
+    starts = sorted(data.draw(st.sets(st.sampled_from(letters), max_size=4))) if letters else []
+    near = {at for start in starts for at in range(start - by, start + 1 + by)}
+    wide = _widened(text, [Span(start, start + 1, "PERSON", 0.9, "x") for start in starts], by)
+    covered = [at for span in wide for at in range(span.start, span.end)]
+    assert len(set(covered)) == len(covered)
+    assert {at for at in covered if text[at] != " "} == near & set(letters)
+    assert all("\ufffc" not in text[span.start : span.end] for span in wide)
