@@ -72,7 +72,7 @@ class RegistryRules:
         try:
             digest = check_promotable(found, settings=self.settings)
         except IntegrityError as error:
-            if found.version not in self.log.trail(found.name, alias).versions[:-1]:
+            if found.version not in self.log.trail(found.name, alias).versions:
                 raise IntegrityError(f"@{alias} is protected: {error}; {_PROMOTE}") from error
             digest = check_version(found, settings=self.settings)
         registry.same_digest(found, digest, f"the release of {where}")

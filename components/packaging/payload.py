@@ -37,7 +37,7 @@ CONFIG_FILE = "config.json"
 SERVING_SCHEMA = "touchstone.serving/1"
 
 # Written beside a model by the stages that made it; nothing reads them to serve.
-_LEFT_BEHIND = frozenset({MANIFEST, "report.json", "metrics.jsonl"})
+_LEFT_BEHIND = frozenset({MANIFEST, "report.json", "metrics.jsonl", "quality.html"})
 
 # Bytecode in a sealed folder would be an unlisted file that Python executes, so verification refuses it and the
 # payload's own code never writes it. Python caches sitecustomize before running it, hence the last lines.

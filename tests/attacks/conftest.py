@@ -32,6 +32,8 @@ def _in_home(settings: Settings) -> Iterator[None]:
     try:
         yield
     finally:
+        mlflow.set_tracking_uri(None)
+        mlflow.set_registry_uri(None)
         os.environ.clear()
         os.environ.update(before)
 

@@ -45,4 +45,5 @@ def write_tiny_classifier(folder: Path, labels: tuple[str, ...] = ("negative", "
     ).save_pretrained(folder)
     (folder / "calibration.json").write_text(json.dumps({"temperature": 1.5}), encoding="utf-8")
     (folder / "metrics.jsonl").write_text("{}\n", encoding="utf-8")
+    (folder / "quality.html").write_text("<!doctype html>\n", encoding="utf-8")
     return folder
