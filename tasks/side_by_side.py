@@ -22,9 +22,13 @@ def side_by_side(work: Callable[[T], R], items: Sequence[T], *, at_once: int) ->
     KeyboardInterrupt, and what they had finished stays for the next run.
     """
     at_once = min(at_once, len(items))
-    workers.begin(at_once)
-    if at_once == 1:  # in this thread, which an interrupt reaches by itself
-        return [work(item) for item in items]
+    with workers.sharing(at_once):
+        if at_once == 1:  # in this thread, which an interrupt reaches by itself
+            return [work(item) for item in items]
+        return _on_threads(work, items, at_once)
+
+
+def _on_threads(work: Callable[[T], R], items: Sequence[T], at_once: int) -> list[R]:
     threads: set[int] = set()
 
     def run(item: T) -> R:

@@ -69,15 +69,20 @@ def _without_main() -> Iterator[None]:
             sys.modules["__main__"] = main
 
 
-def begin(side_by_side: int) -> None:
-    """A run begins: that many workers will share the processor's cores."""
+@contextmanager
+def sharing(side_by_side: int) -> Iterator[None]:
+    """That many workers share the processor's cores; ``stop`` holds until the end of this."""
     global _share  # noqa: PLW0603 - one run a process
     _share = max(1, side_by_side)
-    _stopping.clear()
+    try:
+        yield
+    finally:
+        _share = 1
+        _stopping.clear()
 
 
 def stop() -> None:
-    """End every worker at once; threads that wait for one are left by KeyboardInterrupt."""
+    """End every worker at once and let none begin; threads that wait for one are left by KeyboardInterrupt."""
     _stopping.set()
     with _lock:
         for process in _alive:

@@ -21,11 +21,6 @@ ROOT = Path(__file__).parents[2]
 HELPERS = "testkit.jobs"
 
 
-@pytest.fixture(autouse=True)
-def fresh() -> None:
-    workers.begin(1)
-
-
 def test_a_job_runs_in_another_process_and_returns() -> None:
     assert workers.run_job("os:getpid") != os.getpid()
     assert workers.run_job("os.path:join", "a", "b") == "a/b"
@@ -56,19 +51,21 @@ def test_a_killed_worker_is_one_line() -> None:
 def test_stop_leaves_a_waiting_thread_by_an_interrupt() -> None:
     started = threading.Event()
     timer = threading.Thread(target=lambda: (started.wait(30), workers.stop()))
-    timer.start()
     before = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        workers.run_job(f"{HELPERS}:sleep", 60.0, callbacks={"on_start": started.set})
-    timer.join()
-    assert time.monotonic() - before < 45
-    with pytest.raises(KeyboardInterrupt):  # and nothing new begins
-        workers.run_job("os:getpid")
+    with workers.sharing(1):
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            workers.run_job(f"{HELPERS}:sleep", 60.0, callbacks={"on_start": started.set})
+        timer.join()
+        assert time.monotonic() - before < 45
+        with pytest.raises(KeyboardInterrupt):  # and nothing new begins
+            workers.run_job("os:getpid")
+    assert workers.run_job("os:getpid")  # until the run has ended
 
 
 def test_workers_share_the_cores() -> None:
-    workers.begin(os.cpu_count() or 1)
-    assert workers.run_job("torch:get_num_threads") == 1
+    with workers.sharing(os.cpu_count() or 1):
+        assert workers.run_job("torch:get_num_threads") == 1
 
 
 def test_a_script_without_a_guard_runs_once(tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ def test_empty_split_is_refused(tiny: Tiny, tmp_path: Path) -> None:
 def test_nothing_reaches_the_terminal(tiny: Tiny, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     run(tiny, tmp_path / "out", tmp_path / "w", tiny_pretraining(max_steps=3))
     assert capfd.readouterr() == ("", "")
-    assert {path.name for path in (tmp_path / "w").iterdir()} == {"metrics.jsonl"}
+    assert {path.name for path in (tmp_path / "w").iterdir()} == {"metrics.jsonl", "performance.jsonl"}
 
 
 def _batches(tiny: Tiny, vocabulary: VocabularyIds) -> PretrainingBatches:
