@@ -1,6 +1,6 @@
 """Promotions in processes of their own: raced against each other, or killed at a given step.
 
-Run as a program with ``HOME NAME kill VERSION`` or ``HOME NAME race FIRST SECOND COUNT``; prints one JSON document. A
+Run as a program with ``HOME NAME kill OLD NEW EVERY`` or ``HOME NAME race FIRST SECOND COUNT``; prints one JSON document. A
 step is every moment at which the disk changes: before and after each flush of a file (``os.fsync``), each rename
 (``os.replace``) and each commit of the database. The children are forked from one process that has imported MLflow, so
 a step costs milliseconds and not seconds.
@@ -85,10 +85,10 @@ def production(settings: Settings, name: str) -> tuple[str, str]:
     return found.version, ""
 
 
-def kill_everywhere(settings: Settings, name: str, old: str, new: str) -> list[dict[str, Any]]:
-    """Promote ``new`` over ``old`` again and again, killed one step later each time, until it comes through."""
+def kill_everywhere(settings: Settings, name: str, old: str, new: str, every: int) -> list[dict[str, Any]]:
+    """Promote ``new`` over ``old`` again and again, killed ``every`` steps later each time, until it comes through."""
     outcomes: list[dict[str, Any]] = []
-    for step in range(_MAX_STEPS):
+    for step in range(0, _MAX_STEPS, every):
         assert in_child(lambda: promote_version(name, old, settings=settings).version) == (0, old)
 
         def killed(step: int = step) -> str:
@@ -157,7 +157,7 @@ def main() -> None:
     import tasks.guarded_registry  # noqa: F401
 
     outcomes = (
-        kill_everywhere(settings, name, rest[0], rest[1])
+        kill_everywhere(settings, name, rest[0], rest[1], int(rest[2]))
         if what == "kill"
         else race(settings, name, (rest[0], rest[1]), int(rest[2]))
     )
