@@ -1,9 +1,9 @@
 """Promotions in processes of their own: raced against each other, or killed at a given step.
 
-Run as a program with ``HOME NAME kill OLD NEW EVERY`` or ``HOME NAME race FIRST SECOND COUNT``; prints one JSON document. A
-step is every moment at which the disk changes: before and after each flush of a file (``os.fsync``), each rename
-(``os.replace``) and each commit of the database. The children are forked from one process that has imported MLflow, so
-a step costs milliseconds and not seconds.
+Run as a program with ``HOME NAME kill OLD NEW EVERY`` or ``HOME NAME race FIRST SECOND COUNT``; prints one JSON
+document. A step is every moment at which the disk changes: before and after each flush of a file (``os.fsync``), each
+rename (``os.replace``) and each commit of the database. The children are forked from one process that has imported
+MLflow, so a step costs milliseconds and not seconds.
 """
 
 from __future__ import annotations
