@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import ctypes
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
@@ -19,7 +17,7 @@ def side_by_side(work: Callable[[T], R], items: Sequence[T], *, at_once: int) ->
     """``work`` of every item, in the items' order, on threads that see the caller's context (Prefect's flow run).
 
     The first failure, or an interrupt of this thread, ends the others: their workers are killed, their threads left by
-    KeyboardInterrupt, and what they had finished stays for the next run.
+    KeyboardInterrupt at the next stage at the latest, and what they had finished stays for the next run.
     """
     at_once = min(at_once, len(items))
     with workers.sharing(at_once):
@@ -29,17 +27,8 @@ def side_by_side(work: Callable[[T], R], items: Sequence[T], *, at_once: int) ->
 
 
 def _on_threads(work: Callable[[T], R], items: Sequence[T], at_once: int) -> list[R]:
-    threads: set[int] = set()
-
-    def run(item: T) -> R:
-        threads.add(threading.get_ident())
-        try:
-            return work(item)
-        finally:
-            threads.discard(threading.get_ident())
-
     with ThreadPoolExecutor(at_once, thread_name_prefix="candidate") as pool:
-        futures = [pool.submit(contextvars.copy_context().run, run, item) for item in items]
+        futures = [pool.submit(contextvars.copy_context().run, work, item) for item in items]
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
             return [future.result() for future in _failed_first(futures)]
@@ -47,7 +36,6 @@ def _on_threads(work: Callable[[T], R], items: Sequence[T], at_once: int) -> lis
             for future in futures:
                 future.cancel()
             workers.stop()
-            _interrupt(threads)
             raise
 
 
@@ -55,9 +43,3 @@ def _failed_first(futures: list[Future[R]]) -> list[Future[R]]:
     """The ended ones that failed, if any; else all, in order."""
     failed = [future for future in futures if future.done() and future.exception() is not None]
     return failed or futures
-
-
-def _interrupt(threads: set[int]) -> None:
-    """Raise KeyboardInterrupt in threads that compute in Python: nothing else ends a thread (PyThreadState docs)."""
-    for thread in list(threads):
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt))

@@ -116,13 +116,18 @@ def produce(
 ) -> A:
     """Find the stage's artefact or make it, and say which."""
     report(ProgressEvent(stage, candidate, 0, 0))
+
+    def interruptible_build(folders: dict[str, Path], out: Path, work: Path) -> StageReport:
+        with workers.interruptible():
+            return build(folders, out, work)
+
     artefact, reused = open_store().produce(
         kind,
         stage=stage,
         inputs=inputs,
         config=config,
         code_version=code_version(*rooms),
-        build=build,
+        build=interruptible_build,
         outside=outside,
         restricted=restricted,
     )

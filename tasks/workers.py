@@ -7,6 +7,7 @@ with this one, also where this one is killed. Callbacks come back as calls in th
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import logging
 import multiprocessing
@@ -43,6 +44,7 @@ _context = multiprocessing.get_context("forkserver")
 _lock = threading.Lock()
 _alive: set[BaseProcess] = set()
 _stopping = threading.Event()
+_computing: set[int] = set()  # threads that may be interrupted wherever they are
 _share = 1  # workers that are meant to run at the same time
 
 
@@ -82,11 +84,47 @@ def sharing(side_by_side: int) -> Iterator[None]:
 
 
 def stop() -> None:
-    """End every worker at once and let none begin; threads that wait for one are left by KeyboardInterrupt."""
+    """End every worker at once and let none begin.
+
+    Threads that wait for a worker or compute in ``interruptible`` are left by KeyboardInterrupt now, others when they
+    come to either: one that is torn out of a tracker's transaction would leave the database locked.
+    """
     _stopping.set()
     with _lock:
         for process in _alive:
             process.kill()
+        for thread in _computing:  # nothing else ends a thread (PyThreadState_SetAsyncExc in Python's C API)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt))
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """A computation in this thread that ``stop`` may end wherever it is: it holds nothing that others wait for."""
+    thread = threading.get_ident()
+    with _lock:
+        if _stopping.is_set():
+            raise KeyboardInterrupt
+        _computing.add(thread)
+    try:
+        yield
+    finally:
+        with _lock:  # after which no interrupt is on its way
+            _computing.discard(thread)
+
+
+@contextmanager
+def _not_interruptible() -> Iterator[None]:
+    """Within ``interruptible``: wait for a worker, whose end leaves this thread in order."""
+    thread = threading.get_ident()
+    with _lock:
+        inside = thread in _computing
+        _computing.discard(thread)
+    try:
+        yield
+    finally:
+        if inside:
+            with _lock:
+                _computing.add(thread)
 
 
 def run_job(
@@ -104,10 +142,16 @@ def run_job(
         InfrastructureError: The worker was killed, by a lack of memory for instance.
         Exception: Whatever the function raised.
     """
+    with _not_interruptible():
+        return _run_job(target, args, kwargs, callbacks or {})
+
+
+def _run_job(
+    target: str, args: tuple[Any, ...], kwargs: dict[str, Any], callbacks: Mapping[str, Callable[..., None]]
+) -> Any:
     if _stopping.is_set():
         raise KeyboardInterrupt
     multiprocessing.forkserver.set_forkserver_preload(_PRELOADED)
-    callbacks = callbacks or {}
     ours, theirs = _context.Pipe()
     threads = max(1, (os.cpu_count() or 1) // _share) if _share > 1 else None
     work = (target, args, kwargs, tuple(callbacks), threads, logging.getLogger().level)

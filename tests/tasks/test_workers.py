@@ -111,12 +111,32 @@ def test_the_first_failure_ends_the_others() -> None:
             computing.wait(20)
             raise ContractError("no text")
         try:
-            computing.set()
-            while True:
-                time.sleep(0.01)
+            with workers.interruptible():
+                computing.set()
+                while True:
+                    time.sleep(0.01)
         finally:
             ended.append(kind)
 
     with pytest.raises(ContractError, match="no text"):
         side_by_side(work, ["computes", "fails"], at_once=2)
     assert ended == ["computes"]
+
+
+def test_nobody_is_torn_out_of_what_others_wait_for() -> None:
+    seen: list[str] = []
+    writing = threading.Event()
+
+    def work(kind: str) -> None:
+        if kind == "fails":
+            writing.wait(20)
+            raise ContractError("no text")
+        writing.set()
+        time.sleep(0.5)  # a transaction, say
+        seen.append("written")
+        with workers.interruptible():
+            seen.append("went on")
+
+    with pytest.raises(ContractError, match="no text"):
+        side_by_side(work, ["writes", "fails"], at_once=2)
+    assert seen == ["written"]
