@@ -73,6 +73,18 @@ class PretrainingNetwork(nn.Module):
         """Positions that the model has."""
         return int(self.model.config.max_position_embeddings)
 
+    def prepare(self, *, compiled: bool, activation_checkpointing: bool) -> None:
+        """How it is computed from now on; names and values of the weights stay."""
+        if activation_checkpointing:
+            self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        else:
+            self.model.gradient_checkpointing_disable()
+        if compiled:
+            # The part inside Lightning's module: compiled as a whole, its logging breaks (lightning issue 21836).
+            self.model.base_model.compile(dynamic=True)
+        else:
+            self.model.base_model._compiled_call_impl = None
+
     def arithmetic(self) -> Arithmetic:
         """What it computes a token, a target and a pair of tokens."""
         layers = [parameter for name, parameter in self.model.base_model.named_parameters() if _in_layer(name)]

@@ -108,6 +108,7 @@ def pretrain(
     vocabulary = VocabularyIds.of(opened)
     with arithmetic(_threads(config), derive_seed(config.seed, "weights")):
         network = make_network(config, vocabulary)
+        network.prepare(compiled=config.compile, activation_checkpointing=config.activation_checkpointing)
         batches = training_batches(split, vocabulary, config, network.max_tokens)
         steps = _count_steps(batches, config)
         module = PretrainingModule(
@@ -115,6 +116,7 @@ def pretrain(
         )
         result = run_steps(module, batches, work_dir=work_dir, on_metrics=on_metrics, on_progress=on_progress)
         network = _whole(network, config, vocabulary)
+        network.prepare(compiled=False, activation_checkpointing=False)
         if not ranks.is_first_rank():
             return StageReport(rows=split.documents)
         network.to("cpu").eval()
@@ -202,6 +204,7 @@ def loop_settings(config: PretrainingConfig, steps: int, data: str) -> LoopSetti
         fingerprint={"pretraining": config.identity(), "data": data, "weights": _weights_of(config)},
         keep_checkpoints=config.keep_checkpoints,
         parts=config.accumulate,
+        loader_workers=config.loader_workers,
         distribution=distribution_of(config),
     )
 
@@ -215,5 +218,11 @@ def _count_steps(batches: PretrainingBatches, config: PretrainingConfig) -> int:
     per_epoch = batches.steps_in_epoch(0)
     if per_epoch == 0:
         raise ContractError("no training sequence of two tokens or more in this split; look at the encoded corpus")
+    tokens = batches.tokens_in_epoch(0)
+    if tokens < config.tokens_per_batch:
+        raise ContractError(
+            f"pretraining.tokens_per_batch is {config.tokens_per_batch}, the training split has {tokens} tokens in all, "
+            "special ones included; lower it or give more text"
+        )
     steps = max(1, round(config.epochs * per_epoch))
     return steps if config.max_steps is None else min(steps, config.max_steps)

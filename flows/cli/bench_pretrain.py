@@ -42,6 +42,10 @@ def pretrain(
     turns: Annotated[int, typer.Option(min=1, help="Turns of each side; the median counts.")] = 5,
     steps: Annotated[int, typer.Option(min=1, help="Steps of a turn.")] = 20,
     loss_tokens: Annotated[int, typer.Option(min=0, help="Tokens trained on for the held-out loss; 0: none.")] = 0,
+    loss_seconds: Annotated[
+        float, typer.Option(min=0, help="Processor seconds trained for the loss after equal time; 0: none.")
+    ] = 0.0,
+    memory: Annotated[bool, typer.Option("--memory", help="Peak memory, of a process of its own each.")] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of the arithmetic.")] = None,
     column: options.Columns = None,
     json: options.Json = False,
@@ -51,7 +55,7 @@ def pretrain(
         prepare()
         from components.modeling.benchmark import compare_pretraining
 
-        count = _PREPARATIONS + _CONTENDERS * (turns + (1 if loss_tokens else 0))
+        count = _PREPARATIONS + _CONTENDERS * (turns + bool(loss_tokens) + bool(loss_seconds) + memory)
         with tempfile.TemporaryDirectory(prefix="touchstone-") as name, phases(count) as enter:
             folder = Path(name)
             config = _config(layers, hidden, max_tokens, tokens_per_batch, threads)
@@ -63,6 +67,8 @@ def pretrain(
                 turns=turns,
                 steps=steps,
                 loss_tokens=loss_tokens,
+                loss_seconds=loss_seconds,
+                memory=memory,
                 begins=enter,
             )
         results.append(_document(report, documents=documents, vocabulary=vocabulary, max_tokens=max_tokens))
@@ -143,7 +149,10 @@ def _document(report: PretrainingComparison, *, documents: int, vocabulary: int,
         "peer_full_rows": sides["trainer_packed"],
         "ratio": report.ratios["trainer"],
         "ratio_full_rows": report.ratios["trainer_packed"],
+        "arithmetic_ratio": report.arithmetic_ratios["trainer"],
+        "arithmetic_ratio_full_rows": report.arithmetic_ratios["trainer_packed"],
         "heldout_loss_ratio": report.heldout_loss_ratio,
+        "heldout_loss_ratio_equal_time": report.heldout_loss_ratio_equal_time,
         "unit": "tokens/s of processor time",
         "work": {
             "documents": documents,
@@ -160,11 +169,20 @@ def _show(report: PretrainingComparison) -> None:
             _NAMES[name],
             f"{figures.tokens_per_second:,.0f}",
             f"{figures.padding_share:.1%}",
-            "–" if figures.heldout_loss is None else f"{figures.heldout_loss:.4f}",
+            f"{figures.loader_share:.1%}",
+            _or_dash(figures.peak_memory_megabytes, "{:,.0f}"),
+            _or_dash(figures.heldout_loss, "{:.4f}"),
+            _or_dash(figures.heldout_loss_equal_time, "{:.4f}"),
             "" if name == "ours" else f"{report.ratios[name]:.2f}",
+            "" if name == "ours" else f"{report.arithmetic_ratios[name]:.2f}",
         ]
         for name, figures in report.contenders.items()
     ]
     title = f"{report.layers} layers of {report.hidden}, {report.tokens_per_batch:,} tokens a batch, {report.precision}"
-    head = ["", "tokens/s", "padding", "held-out loss", "ours is … times as fast"]
+    head = ["", "tokens/s", "padding", "loader", "MB", "loss, equal tokens", "loss, equal time"]
+    head += ["ours is … times as fast", "computes … times as much"]
     screen().print(render.plain_table(head, rows, title=title))
+
+
+def _or_dash(value: float | None, form: str) -> str:
+    return "–" if value is None else form.format(value)

@@ -28,3 +28,19 @@ def test_compares_with_the_library(tiny: Tiny, capfd: pytest.CaptureFixture[str]
 def test_other_objectives_are_refused(tiny: Tiny) -> None:
     with pytest.raises(ContractError, match="about mlm"):
         compare_pretraining(tiny.encoded, tiny.tokenizer, tiny_pretraining(), turns=1, steps=1)
+
+
+def test_arithmetic_memory_and_equal_time(tiny: Tiny) -> None:
+    config = tiny_pretraining(objective="mlm", max_steps=None)
+    report = compare_pretraining(tiny.encoded, tiny.tokenizer, config, turns=1, steps=3, loss_seconds=0.2, memory=True)
+    ours, trainer = report.contenders["ours"], report.contenders["trainer"]
+    # The library computes padding, and the vocabulary at every position instead of three in ten.
+    assert report.arithmetic_ratios["trainer"] > report.arithmetic_ratios["trainer_packed"] > 1
+    assert trainer.operations_per_token > ours.operations_per_token
+    for figures in report.contenders.values():
+        assert figures.peak_memory_megabytes is not None
+        assert 100 < figures.peak_memory_megabytes < 10_000
+        assert figures.heldout_loss_equal_time is not None
+        assert 0 <= figures.loader_share < 1
+    assert set(report.heldout_loss_ratio_equal_time) == {"trainer", "trainer_packed"}
+    assert report.heldout_loss_ratio == {}
