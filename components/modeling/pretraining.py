@@ -221,8 +221,8 @@ def _count_steps(batches: PretrainingBatches, config: PretrainingConfig) -> int:
     tokens = batches.tokens_in_epoch(0)
     if tokens < config.tokens_per_batch:
         raise ContractError(
-            f"pretraining.tokens_per_batch is {config.tokens_per_batch}, the training split has {tokens} tokens in all, "
-            "special ones included; lower it or give more text"
+            f"pretraining.tokens_per_batch is {config.tokens_per_batch}, the training split has {tokens} tokens in "
+            "all, special ones included; lower it or give more text"
         )
     steps = max(1, round(config.epochs * per_epoch))
     return steps if config.max_steps is None else min(steps, config.max_steps)

@@ -1,18 +1,20 @@
 """What pretraining is worth: fine-tuned from it against from scratch, and the objectives beside each other.
 
-    python tests/benchmarks/pretraining_value.py --encoded DIR --tokenizer DIR --data DIR --out DIR \
-        [--profile public] [--set pretraining.max_steps=2400] [--objectives mlm+nsp mlm+sop mlm] [--seeds 0 1 2]
+    python tests/benchmarks/pretraining_value.py --encoded DIR --tokenizer DIR --data DIR --out DIR --jobs 2 \
+        [--profile public] [--set pretraining.max_steps=2400 finetuning.epochs=3] \
+        [--objectives mlm+nsp mlm+sop mlm] [--seeds 0 1 2]
 
 ``--encoded`` and ``--tokenizer`` are artefact folders of a run (``artefacts/EncodedCorpus/…`` and
 ``artefacts/Tokenizer/…``); ``--data`` holds ``sst2`` and ``chnsenticorp`` in their published form. Each objective is
 pretrained once, for as many steps, then fine-tuned on each task under each seed; from scratch is the same network with
-new weights, drawn by that seed. Fine-tuning stops early on a twentieth of the task's train file; accuracy is of the
-published dev file, less the rows that stand in train. The gain is the mean over seeds and rows, its 95 % interval over
-rows.
+new weights, drawn by that seed, all layers of which learn at the full rate. Fine-tuning stops early on a twentieth of
+the task's train file; accuracy is of the published dev file, less the rows that stand in train. The gain is the mean
+over seeds and rows; its 95 % interval adds the variance between rows to that between seeds.
 
-Everything that is done lies under ``--out`` and is not done again; a killed training goes on. Prints a table; writes
-``value.json`` there. With the public profile a pretraining takes about a quarter of an hour on two cores, a fine-tuning
-some minutes: 3 objectives x 2 tasks x 3 seeds and from scratch are 24 of these.
+The work is done by ``--jobs`` processes side by side, which share the cores; each logs to ``OUT/logs``. Everything that
+is done lies under ``--out`` and is not done again: the same command goes on after a kill, from the last checkpoints.
+Writes ``value.json`` and ``value.md`` there as soon as all is done. With the public profile a pretraining takes
+about twenty minutes of one core, a fine-tuning some minutes: 3 objectives x 2 tasks x 3 seeds and from scratch are 24.
 """
 
 from __future__ import annotations
@@ -20,10 +22,11 @@ from __future__ import annotations
 import argparse
 import csv
 import gzip
-import json
+import os
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +47,30 @@ Z = 1.959964
 
 def main() -> None:
     """Do what is not done yet, then say what came out."""
+    options = _options()
+    config = load_config(options.profile, overrides=options.overrides)
+    if options.item:
+        _do(options.item, config, options)
+        return
+    for task in options.tasks:
+        prepare_task(options.data / task, options.out / "tasks" / task)
+    tunings = [
+        ["tune", task, start, str(seed)]
+        for seed in options.seeds
+        for task in options.tasks
+        for start in [SCRATCH, *options.objectives]
+    ]
+    for items in ([["pretrain", objective] for objective in options.objectives], tunings):
+        run_beside_each_other([item for item in items if not _is_done(item, options)], options.jobs, options.out)
+    right = {
+        (task, start): np.stack([answers(task, start, seed, options) for seed in options.seeds])
+        for task in options.tasks
+        for start in [SCRATCH, *options.objectives]
+    }
+    report(right, options)
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoded", type=Path, required=True)
     parser.add_argument("--tokenizer", type=Path, required=True)
@@ -54,21 +81,53 @@ def main() -> None:
     parser.add_argument("--objectives", nargs="+", default=["mlm+nsp", "mlm+sop", "mlm"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
-    options = parser.parse_args()
-    config = load_config(options.profile, overrides=options.overrides)
-    for task in options.tasks:
-        prepare_task(options.data / task, options.out / "tasks" / task)
-    for objective in options.objectives:
-        pretrained(objective, config, options)
-    for seed in options.seeds:
-        from_scratch(seed, config, options)
-    starts = [SCRATCH, *options.objectives]
-    right = {
-        (task, start): np.stack([answers(task, start, seed, config, options) for seed in options.seeds])
-        for task in options.tasks
-        for start in starts
-    }
-    report(right, options)
+    parser.add_argument("--jobs", type=int, default=1, help="processes side by side, which share the cores")
+    parser.add_argument("--item", nargs="+", help=argparse.SUPPRESS)  # what a process of these does
+    return parser.parse_args()
+
+
+def run_beside_each_other(items: Sequence[Sequence[str]], jobs: int, out: Path) -> None:
+    """Each item in a process of its own, so many at a time; the first that fails ends the others."""
+    (out / "logs").mkdir(parents=True, exist_ok=True)
+    threads = str(max(1, (os.cpu_count() or 1) // jobs))
+    environment = os.environ | {"OMP_NUM_THREADS": threads}
+    waiting, running = list(items), {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                item = waiting.pop(0)
+                log = out / "logs" / f"{'-'.join(item).replace(' ', '-')}.log"
+                with log.open("ab") as handle:
+                    command = [sys.executable, "-W", "ignore", *sys.argv, "--item", *item]
+                    running[log] = subprocess.Popen(command, stdout=handle, stderr=handle, env=environment)
+            time.sleep(1)
+            for log, process in list(running.items()):
+                if process.poll() is not None:
+                    del running[log]
+                    if process.returncode:
+                        sys.exit(f"{log.stem} ended with {process.returncode}; see {log}, then run the same again")
+            print(f"\r{len(waiting)} waiting, {len(running)} running ", end="", file=sys.stderr, flush=True)
+    finally:
+        for process in running.values():
+            process.terminate()  # saves a checkpoint first
+
+
+def _do(item: Sequence[str], config: PipelineConfig, options: argparse.Namespace) -> None:
+    if item[0] == "pretrain":
+        pretrain_once(item[1], config, options)
+    else:
+        tune_once(item[1], item[2], int(item[3]), config, options)
+
+
+def _is_done(item: Sequence[str], options: argparse.Namespace) -> bool:
+    if item[0] == "pretrain":
+        return (options.out / "models" / item[1] / "seconds.json").is_file()
+    return (_tuned(item[1], item[2], int(item[3]), options) / "answers.json").is_file()
+
+
+def _tuned(task: str, start: str, seed: int, options: argparse.Namespace) -> Path:
+    folder: Path = options.out / "tuned" / task / f"{start.replace(' ', '-')}-{seed}"
+    return folder
 
 
 def prepare_task(source: Path, folder: Path) -> None:
@@ -108,24 +167,23 @@ def pretraining_config(objective: str, config: PipelineConfig) -> PretrainingCon
     return PretrainingConfig.model_validate(values)
 
 
-def pretrained(objective: str, config: PipelineConfig, options: argparse.Namespace) -> Path:
-    """The folder of a finished pretraining."""
+def pretrain_once(objective: str, config: PipelineConfig, options: argparse.Namespace) -> None:
+    """Pretrain, or go on with it."""
     from components.modeling.launching import run_pretraining
 
     folder: Path = options.out / "models" / objective
-    if not (folder / "seconds.json").is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        started = time.monotonic()
-        run_pretraining(
-            options.encoded,
-            options.tokenizer,
-            pretraining_config(objective, config),
-            out_dir=folder,
-            work_dir=options.out / "work" / objective,
-            on_progress=lambda done, total, _, extra: tell(f"{objective} {done}/{total} loss {extra['loss']:.3f}"),
-        )
-        write_json({"seconds": round(time.monotonic() - started, 1)}, folder / "seconds.json")
-    return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    started = time.process_time()
+    report = run_pretraining(
+        options.encoded,
+        options.tokenizer,
+        pretraining_config(objective, config),
+        out_dir=folder,
+        work_dir=options.out / "work" / objective,
+        on_progress=lambda done, total, _, extra: tell(f"{objective} {done}/{total} loss {extra['loss']:.3f}"),
+    )
+    seconds = {"processor_seconds_since_start_or_resume": round(time.process_time() - started, 1)}
+    write_json(seconds | dict(report.summary), folder / "seconds.json")
 
 
 def from_scratch(seed: int, config: PipelineConfig, options: argparse.Namespace) -> Path:
@@ -148,56 +206,84 @@ def from_scratch(seed: int, config: PipelineConfig, options: argparse.Namespace)
     return folder
 
 
-def answers(task: str, start: str, seed: int, config: PipelineConfig, options: argparse.Namespace) -> np.ndarray:
-    """Whether each row of the published dev file is answered right, after fine-tuning under a seed."""
+def tune_once(task: str, start: str, seed: int, config: PipelineConfig, options: argparse.Namespace) -> None:
+    """Fine-tune under a seed, and note whether each row of the published dev file is answered right."""
     from components.modeling.finetuning import finetune
     from components.modeling.inference import TextClassifier
 
-    folder: Path = options.out / "tuned" / task / f"{start.replace(' ', '-')}-{seed}"
-    if not (folder / "answers.json").is_file():
-        model = from_scratch(seed, config, options) if start == SCRATCH else pretrained(start, config, options)
-        values = config.finetuning.model_dump(exclude={"sources", "checkpoint"}) | {"seed": seed}
-        folder.mkdir(parents=True, exist_ok=True)
-        finetune(
-            model,
-            options.out / "tasks" / task,
-            FinetuningConfig.model_validate(values),
-            out_dir=folder,
-            work_dir=options.out / "work" / f"{task}-{start}-{seed}",
-            on_progress=lambda done, total, *_: tell(f"{task}, {start}, seed {seed}: {done}/{total}"),
-        )
-        records = list(read_records(options.out / "tasks" / task / "test"))
-        classifier = TextClassifier(folder)
-        guesses = classifier.predict([record["text"] for record in records]).argmax(1)
-        found = [classifier.labels[guess] == record["label"] for guess, record in zip(guesses, records, strict=True)]
-        write_json({"right": [int(value) for value in found]}, folder / "answers.json")
-    return np.asarray(read_json(folder / "answers.json")["right"], dtype=np.float64)
+    folder = _tuned(task, start, seed, options)
+    model = from_scratch(seed, config, options) if start == SCRATCH else options.out / "models" / start
+    values = config.finetuning.model_dump(exclude={"sources", "checkpoint"}) | {"seed": seed}
+    if start == SCRATCH:
+        values["layerwise_decay"] = 1.0  # nothing is there yet that lower layers should keep
+    folder.mkdir(parents=True, exist_ok=True)
+    finetune(
+        model,
+        options.out / "tasks" / task,
+        FinetuningConfig.model_validate(values),
+        out_dir=folder,
+        work_dir=options.out / "work" / f"{task}-{start.replace(' ', '-')}-{seed}",
+        on_progress=lambda done, total, *_: tell(f"{task}, {start}, seed {seed}: {done}/{total}"),
+    )
+    records = list(read_records(options.out / "tasks" / task / "test"))
+    classifier = TextClassifier(folder)
+    guesses = classifier.predict([record["text"] for record in records]).argmax(1)
+    found = [classifier.labels[guess] == record["label"] for guess, record in zip(guesses, records, strict=True)]
+    write_json({"right": [int(value) for value in found]}, folder / "answers.json")
+
+
+def answers(task: str, start: str, seed: int, options: argparse.Namespace) -> np.ndarray:
+    """Whether each row is answered right, 0 or 1."""
+    values = read_json(_tuned(task, start, seed, options) / "answers.json")["right"]
+    return np.asarray(values, dtype=np.float64)
 
 
 def report(right: dict[tuple[str, str], np.ndarray], options: argparse.Namespace) -> None:
     """Accuracy of every start and its gain over from scratch, in points."""
-    results = []
-    for (task, start), right_SN in right.items():
-        difference_N = (right_SN - right[task, SCRATCH]).mean(0)
-        half = Z * float(difference_N.std(ddof=1)) / len(difference_N) ** 0.5
-        gain = float(difference_N.mean())
-        results.append(
-            {
-                "task": task,
-                "start": start,
-                "n": right_SN.shape[1],
-                "accuracy": round(float(right_SN.mean()), 4),
-                "by_seed": [round(float(row.mean()), 4) for row in right_SN],
-                "gain_points": round(100 * gain, 2),
-                "ci_low": round(100 * (gain - half), 2),
-                "ci_high": round(100 * (gain + half), 2),
-            }
-        )
-    seconds = {name: read_json(options.out / "models" / name / "seconds.json") for name in options.objectives}
-    write_json({"results": results, "pretraining": seconds, "seeds": options.seeds}, options.out / "value.json")
-    tell("")
+    results = [_result(task, start, right_SN, right[task, SCRATCH]) for (task, start), right_SN in right.items()]
+    names = options.objectives
+    pretraining = {
+        name: {
+            "processor": read_json(options.out / "models" / name / "seconds.json"),
+            "report": read_json(options.out / "models" / name / "report.json"),
+        }
+        for name in names
+    }
+    write_json({"results": results, "pretraining": pretraining, "seeds": options.seeds}, options.out / "value.json")
+    lines = [
+        "| task | start | n | accuracy | by seed | gain, points | 95 % |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
     for row in results:
-        print(json.dumps(row))
+        seeds = " ".join(f"{100 * value:.1f}" for value in row["by_seed"])
+        gain = ["", ""]
+        if row["start"] != SCRATCH:
+            gain = [f"{row['gain_points']:+.1f}", f"{row['ci_low']:+.1f} to {row['ci_high']:+.1f}"]
+        cells = [row["task"], row["start"], str(row["n"]), f"{100 * row['accuracy']:.1f}", seeds, *gain]
+        lines.append(f"| {' | '.join(cells)} |")
+    table = "\n".join(lines) + "\n"
+    (options.out / "value.md").write_text(table, encoding="utf-8")
+    tell("")
+    print(table, end="")
+
+
+def _result(task: str, start: str, right_SN: np.ndarray, scratch_SN: np.ndarray) -> dict[str, Any]:
+    """Rows and seeds are both samples: the variances of their means add up, which is the cautious side."""
+    difference_SN = right_SN - scratch_SN
+    seeds, rows = difference_SN.shape
+    between_seeds = float(difference_SN.mean(1).var(ddof=1)) / seeds if seeds > 1 else 0.0
+    half = Z * (float(difference_SN.mean(0).var(ddof=1)) / rows + between_seeds) ** 0.5
+    gain = float(difference_SN.mean())
+    return {
+        "task": task,
+        "start": start,
+        "n": rows,
+        "accuracy": round(float(right_SN.mean()), 4),
+        "by_seed": [round(float(row.mean()), 4) for row in right_SN],
+        "gain_points": round(100 * gain, 2),
+        "ci_low": round(100 * (gain - half), 2),
+        "ci_high": round(100 * (gain + half), 2),
+    }
 
 
 def tell(text: str) -> None:
