@@ -1,9 +1,11 @@
 """Pretraining against the Hugging Face ``Trainer``: real tokens a second, and the held-out loss after equal tokens.
 
-Both train the same new network on the same corpus with masked words alone, from the same weights, with batches of the
-same padded size at most. Peers: the ``Trainer`` as it comes (a sequence a row, its own collator, padded to the longest
-of a batch of random rows), and fed rows that are full (texts joined and cut, as in ``run_mlm.py``). Ours and theirs
-take turns, and processor time is counted, which a busy machine disturbs less than the clock; medians of the turns.
+Both train the same new network on the same corpus with masked words alone, from the same weights. Peers: the
+``Trainer`` as it comes (a sequence a row, its own collator, padded to the longest of a batch of random rows), and fed
+rows that are full (texts joined and cut, as in ``run_mlm.py``); each in its default precision, and in bf16 where that
+is asked for. Our batch has as many real tokens as one of the first peer's, which fewer than fill a full row's batch:
+larger batches would buy speed with quality. All take turns, and processor time is counted, which a busy machine
+disturbs less than the clock; medians of the turns.
 """
 
 from __future__ import annotations
@@ -13,21 +15,27 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel
 
 from components.core.errors import ContractError, InfrastructureError
-from components.modeling.benchmark_contenders import WARM_STEPS, Turn, Work, full_rows, rows_of, run_ours, run_trainer
+from components.modeling.benchmark_contenders import WARM_STEPS, Peer, Turn, Work, run_ours, run_trainer
 from components.modeling.config import PretrainingConfig
-from components.modeling.corpus import load_split
-from components.modeling.loading import load_tokenizer
 from components.modeling.networks import PretrainingNetwork
 from components.modeling.optimisation import arithmetic, resolve_precision
-from components.modeling.vocabulary import VocabularyIds
 
-Contender = Literal["ours", "trainer", "trainer_packed"]
+Contender = Literal["ours", "trainer", "trainer_packed", "trainer_bf16", "trainer_packed_bf16"]
+Runner = Callable[[int], tuple[PretrainingNetwork, Turn]]
+
+PEERS: dict[Contender, Peer] = {
+    "trainer": Peer(full_rows=False, bf16=False),
+    "trainer_packed": Peer(full_rows=True, bf16=False),
+    "trainer_bf16": Peer(full_rows=False, bf16=True),
+    "trainer_packed_bf16": Peer(full_rows=True, bf16=True),
+}
 
 
 class ContenderFigures(BaseModel):
@@ -39,6 +47,7 @@ class ContenderFigures(BaseModel):
 
     tokens_per_second: float
     turns: list[float]
+    tokens_per_step: float
     padding_share: float
     operations_per_token: float
     loader_share: float
@@ -51,12 +60,14 @@ class ContenderFigures(BaseModel):
 class PretrainingComparison(BaseModel):
     """One shape: who did what, and ours over theirs.
 
-    ``arithmetic_ratios`` are what computing less alone would give; a ratio of rates below it is work that is not
-    matrix products, which everybody does alike.
+    ``arithmetic_ratios`` are what computing less alone gives; a ratio of rates above it is work around the matrix
+    products that is spared too, one below it is work that everybody does alike. ``precision`` is ours.
     """
 
     layers: int
     hidden: int
+    vocabulary: int
+    parameters: int
     precision: str
     tokens_per_batch: int
     steps_a_turn: int
@@ -77,6 +88,7 @@ def compare_pretraining(
     loss_tokens: int = 0,
     loss_seconds: float = 0.0,
     memory: bool = False,
+    bf16: bool = False,
     begins: Callable[[str], None] = lambda _: None,
 ) -> PretrainingComparison:
     """Compare on one shape.
@@ -90,6 +102,7 @@ def compare_pretraining(
         loss_tokens: Real tokens that each contender is trained on for the held-out loss; 0 leaves it out.
         loss_seconds: Processor seconds that each contender trains for a held-out loss of its own; 0 leaves it out.
         memory: Whether each contender runs once more in a process of its own, whose peak is noted.
+        bf16: Whether the ``Trainer`` runs in bf16 too; held-out losses are of its default precision alone.
         begins: Told what begins: each turn of each contender, each training for the loss.
 
     Raises:
@@ -97,50 +110,74 @@ def compare_pretraining(
     """
     if config.objective != "mlm":
         raise ContractError(f"objective {config.objective}: the comparison is about mlm, which the Trainer knows too")
-    opened = load_tokenizer(tokenizer)
-    work = Work(load_split(encoded, "train"), load_split(encoded, "dev"), opened, VocabularyIds.of(opened), config)
-    runners: dict[Contender, Callable[[int], tuple[PretrainingNetwork, Turn]]] = {
-        "ours": lambda count: run_ours(work, count),
-        "trainer": lambda count: run_trainer(work, rows_of(work), count),
-        "trainer_packed": lambda count: run_trainer(work, full_rows(work), count),
-    }
+    work = Work.of(encoded, tokenizer, config)
+    runners: dict[Contender, Runner] = {"ours": lambda count: run_ours(work, count)}
+    for name, peer in PEERS.items():
+        if bf16 or not peer.bf16:
+            runners[name] = partial(run_trainer, work, peer)
     with arithmetic(config.threads, config.seed):
         done: dict[Contender, list[Turn]] = {name: [] for name in runners}
         for turn in range(1, turns + 1):
             for name, runner in runners.items():
                 begins(f"turn {turn}, {name}")
                 done[name].append(runner(WARM_STEPS + steps)[1])
-        contenders = {name: _figures(taken) for name, taken in done.items()}
-        for name, runner in runners.items():
-            mean = statistics.fmean(turn.tokens / steps for turn in done[name])
-            figures = contenders[name]
-            if loss_tokens:
-                begins(f"held-out loss, {name}")
-                figures.heldout_loss = _loss_after(work, runner, loss_tokens / mean)
-                figures.heldout_tokens_trained = round(mean * round(loss_tokens / mean))
-            if loss_seconds:
-                begins(f"held-out loss after equal time, {name}")
-                equal = loss_seconds * figures.tokens_per_second / mean
-                figures.heldout_loss_equal_time = _loss_after(work, runner, equal)
+        contenders = {name: _figures(taken, steps) for name, taken in done.items()}
+        for name, figures in contenders.items():
+            if name == "ours" or not PEERS[name].bf16:
+                said = partial(_begin, begins, name)
+                _note_losses(
+                    work, runners[name], figures, loss_tokens=loss_tokens, loss_seconds=loss_seconds, begins=said
+                )
     if memory:
         for name, figures in contenders.items():
             begins(f"memory, {name}")
             figures.peak_memory_megabytes = _memory_of(name, encoded, tokenizer, config, steps)
-    return _comparison(config, steps, contenders)
+    network = work.network()
+    return _comparison(
+        config,
+        contenders,
+        steps_a_turn=steps,
+        vocabulary=work.vocabulary.size,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+    )
 
 
 def run_contender(name: Contender, encoded: Path, tokenizer: Path, config: PretrainingConfig, steps: int) -> None:
     """Train one contender for so many steps; for a process whose memory is looked at."""
-    opened = load_tokenizer(tokenizer)
-    work = Work(load_split(encoded, "train"), load_split(encoded, "dev"), opened, VocabularyIds.of(opened), config)
+    work = Work.of(encoded, tokenizer, config)
     with arithmetic(config.threads, config.seed):
         if name == "ours":
             run_ours(work, steps)
         else:
-            run_trainer(work, rows_of(work) if name == "trainer" else full_rows(work), steps)
+            run_trainer(work, PEERS[name], steps)
 
 
-def _loss_after(work: Work, runner: Callable[[int], tuple[PretrainingNetwork, Turn]], steps: float) -> float:
+def _begin(begins: Callable[[str], None], name: str, what: str) -> None:
+    begins(f"{what}, {name}")
+
+
+def _note_losses(
+    work: Work,
+    runner: Runner,
+    figures: ContenderFigures,
+    *,
+    loss_tokens: int,
+    loss_seconds: float,
+    begins: Callable[[str], None],
+) -> None:
+    """Held-out losses after so many tokens, and after so many processor seconds at the rate that was measured."""
+    if loss_tokens:
+        begins("held-out loss")
+        steps = loss_tokens / figures.tokens_per_step
+        figures.heldout_loss = _loss_after(work, runner, steps)
+        figures.heldout_tokens_trained = round(figures.tokens_per_step * round(steps))
+    if loss_seconds:
+        begins("held-out loss after equal time")
+        steps = loss_seconds * figures.tokens_per_second / figures.tokens_per_step
+        figures.heldout_loss_equal_time = _loss_after(work, runner, steps)
+
+
+def _loss_after(work: Work, runner: Runner, steps: float) -> float:
     network, _ = runner(max(WARM_STEPS + 1, round(steps)))
     return round(work.heldout_loss(network), 4)
 
@@ -156,12 +193,13 @@ def _memory_of(name: Contender, encoded: Path, tokenizer: Path, config: Pretrain
     return float(done.stdout.splitlines()[-1])
 
 
-def _figures(turns: list[Turn]) -> ContenderFigures:
+def _figures(turns: list[Turn], steps: int) -> ContenderFigures:
     rates = [turn.tokens / turn.seconds for turn in turns]
     padded = sum(turn.padded for turn in turns)
     return ContenderFigures(
         tokens_per_second=round(statistics.median(rates), 1),
         turns=[round(rate, 1) for rate in rates],
+        tokens_per_step=round(statistics.fmean(turn.tokens / steps for turn in turns), 1),
         padding_share=round(1 - sum(turn.tokens for turn in turns) / padded, 4),
         operations_per_token=round(sum(turn.operations for turn in turns) / sum(turn.tokens for turn in turns)),
         loader_share=round(statistics.median(turn.loader_share for turn in turns), 4),
@@ -169,7 +207,7 @@ def _figures(turns: list[Turn]) -> ContenderFigures:
 
 
 def _comparison(
-    config: PretrainingConfig, steps: int, contenders: dict[Contender, ContenderFigures]
+    config: PretrainingConfig, contenders: dict[Contender, ContenderFigures], **counts: int
 ) -> PretrainingComparison:
     ours = contenders["ours"]
     peers = {name: figures for name, figures in contenders.items() if name != "ours"}
@@ -178,8 +216,8 @@ def _comparison(
         hidden=config.architecture.hidden,
         precision=resolve_precision(config.precision),
         tokens_per_batch=config.tokens_per_batch,
-        steps_a_turn=steps,
         contenders=contenders,
+        **counts,
         ratios={name: round(_turn_ratio(ours, peer), 2) for name, peer in peers.items()},
         arithmetic_ratios={
             name: round(peer.operations_per_token / ours.operations_per_token, 2) for name, peer in peers.items()

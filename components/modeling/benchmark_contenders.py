@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,10 @@ from components.core.jsonfiles import read_jsonl
 from components.core.seeds import derive_seed
 from components.modeling.batches import PretrainingBatch, PretrainingBatches
 from components.modeling.config import PretrainingConfig
-from components.modeling.corpus import EncodedSplit
-from components.modeling.loading import quiet_transformers
+from components.modeling.corpus import EncodedSplit, load_split
+from components.modeling.loading import load_tokenizer, quiet_transformers
 from components.modeling.networks import PretrainingNetwork, make_network
-from components.modeling.optimisation import resolve_precision
-from components.modeling.pairs import build_sequences
+from components.modeling.pairs import Sequences, build_sequences
 from components.modeling.performance import PERFORMANCE_FILE, Arithmetic
 from components.modeling.pretraining import PretrainingModule, loop_settings, training_batches
 from components.modeling.pretraining_report import heldout_loss
@@ -40,6 +40,24 @@ class Work:
     tokenizer: Any
     vocabulary: VocabularyIds
     config: PretrainingConfig
+
+    @classmethod
+    def of(cls, encoded: Path, tokenizer: Path, config: PretrainingConfig) -> Work:
+        """The work on an encoded corpus."""
+        opened = load_tokenizer(tokenizer)
+        train, dev = load_split(encoded, "train"), load_split(encoded, "dev")
+        return cls(train, dev, opened, VocabularyIds.of(opened), config)
+
+    @cached_property
+    def sequences(self) -> Sequences:
+        """Those of our first epoch."""
+        return build_sequences(
+            self.split,
+            max_tokens=self.config.architecture.max_tokens,
+            pairs=None,
+            short_share=self.config.short_sequence_share,
+            generator=np.random.default_rng(derive_seed(self.config.seed, "sequences", 0)),
+        )
 
     def network(self) -> PretrainingNetwork:
         """The same new weights for everybody."""
@@ -72,13 +90,27 @@ class _Size:
     operations: float
 
 
+@dataclass(frozen=True)
+class Peer:
+    """How the library is used: rows as they come or joined to full ones; in its default precision or in bf16."""
+
+    full_rows: bool
+    bf16: bool
+
+
 def run_ours(work: Work, steps: int) -> tuple[PretrainingNetwork, Turn]:
-    """Our loop."""
-    network = work.network()
-    counted = training_batches(work.split, work.vocabulary, work.config, network.max_tokens)
+    """Our loop; a batch has as many real tokens as one of the library's as it comes."""
+    config, network = work.config, work.network()
+    budget = max(config.architecture.max_tokens, round(float(work.sequences.lengths().mean()) * peer_rows(config)))
+    changes = {
+        "max_steps": steps,
+        "checkpoint_every_steps": steps + 1,
+        "log_every_steps": steps,
+        "tokens_per_batch": budget,
+    }
+    config = config.model_copy(update=changes)
+    counted = training_batches(work.split, work.vocabulary, config, network.max_tokens)
     batches = _Counted(counted, network.arithmetic())
-    changes = {"max_steps": steps, "checkpoint_every_steps": steps + 1, "log_every_steps": steps}
-    config = work.config.model_copy(update=changes)
     module = PretrainingModule(network, config, loop_settings(config, steps, "bench"))
     clock = _Clock()
     with tempfile.TemporaryDirectory() as folder:
@@ -87,28 +119,13 @@ def run_ours(work: Work, steps: int) -> tuple[PretrainingNetwork, Turn]:
     return network, clock.turn(batches.sizes[:steps], rates["loader_share"])
 
 
-def run_trainer(work: Work, rows: list[list[int]], steps: int) -> tuple[PretrainingNetwork, Turn]:
+def run_trainer(work: Work, peer: Peer, steps: int) -> tuple[PretrainingNetwork, Turn]:
     """The library's loop with its default optimiser; the peak rate and warm-up are ours."""
-    from transformers import (
-        DataCollatorForLanguageModeling,
-        PrinterCallback,
-        Trainer,
-        TrainerCallback,
-        TrainingArguments,
-    )
+    from transformers import PrinterCallback, Trainer, TrainerCallback
 
-    config, clock = work.config, _Clock()
-    network = work.network()
-    collator = DataCollatorForLanguageModeling(work.tokenizer, mlm_probability=config.mask_share)
-    sizes: list[_Size] = []
-    computes = network.arithmetic()
-
-    def collate(examples: list[dict[str, Any]]) -> Any:
-        batch = collator(examples)
-        rows, width = batch["attention_mask"].shape
-        everywhere = {"tokens": rows * width, "targets": rows * width, "pairs": rows * width**2}
-        sizes.append(_Size(int(batch["attention_mask"].sum()), rows * width, computes.operations(everywhere)))
-        return batch
+    clock, network = _Clock(), work.network()
+    network.ask_last_layer(False)  # the library computes all of it
+    collate = _Collator(work, network.arithmetic())
 
     class Noted(TrainerCallback):  # type: ignore[misc]
         def on_step_begin(self, *_: Any, **__: Any) -> None:
@@ -117,30 +134,63 @@ def run_trainer(work: Work, rows: list[list[int]], steps: int) -> tuple[Pretrain
         def on_step_end(self, _arguments: Any, state: Any, _control: Any, **_: Any) -> None:
             clock.note(state.global_step)
 
-    with tempfile.TemporaryDirectory() as folder, quiet_transformers(), _no_bars():
-        arguments = TrainingArguments(
-            output_dir=folder,
-            max_steps=steps,
-            per_device_train_batch_size=max(1, config.tokens_per_batch // config.architecture.max_tokens),
-            learning_rate=config.learning_rate,
-            warmup_steps=round(steps * config.warmup_share),
-            weight_decay=config.weight_decay,
-            max_grad_norm=config.clip_norm,
-            bf16=resolve_precision(config.precision) == "bf16",
-            use_cpu=not torch.cuda.is_available(),
-            report_to="none",
-            save_strategy="no",
-            logging_strategy="no",
-            disable_tqdm=True,
-            seed=config.seed,
-        )
-        dataset: Any = [{"input_ids": row} for row in rows]
+    with tempfile.TemporaryDirectory() as folder, quiet_transformers(), _no_warnings():
         trainer = Trainer(
-            model=network.model, args=arguments, data_collator=collate, train_dataset=dataset, callbacks=[Noted()]
+            model=network.model,
+            args=_arguments(work.config, peer, steps, folder),
+            data_collator=collate,
+            train_dataset=_Rows(work, full=peer.full_rows),
+            callbacks=[Noted()],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
-    return network, clock.turn(sizes[:steps])
+    network.ask_last_layer(True)
+    return network, clock.turn(collate.sizes[:steps])
+
+
+class _Collator:
+    """The library's collator, the sizes of its batches noted in the order they are made."""
+
+    def __init__(self, work: Work, computes: Arithmetic) -> None:
+        from transformers import DataCollatorForLanguageModeling
+
+        self._collate = DataCollatorForLanguageModeling(work.tokenizer, mlm_probability=work.config.mask_share)
+        self._computes = computes
+        self.sizes: list[_Size] = []
+
+    def __call__(self, examples: list[dict[str, Any]]) -> Any:
+        batch = self._collate(examples)
+        rows, width = batch["attention_mask"].shape
+        everywhere = {"tokens": rows * width, "targets": rows * width, "pairs": rows * width**2}
+        operations = self._computes.operations(everywhere)
+        self.sizes.append(_Size(int(batch["attention_mask"].sum()), rows * width, operations))
+        return batch
+
+
+def _arguments(config: PretrainingConfig, peer: Peer, steps: int, folder: str) -> Any:
+    from transformers import TrainingArguments
+
+    return TrainingArguments(
+        output_dir=folder,
+        max_steps=steps,
+        per_device_train_batch_size=peer_rows(config),
+        learning_rate=config.learning_rate,
+        warmup_steps=round(steps * config.warmup_share),
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.clip_norm,
+        bf16=peer.bf16,
+        use_cpu=not torch.cuda.is_available(),
+        report_to="none",
+        save_strategy="no",
+        logging_strategy="no",
+        disable_tqdm=True,
+        seed=config.seed,
+    )
+
+
+def peer_rows(config: PretrainingConfig) -> int:
+    """Rows of a batch of the library's: as many as fill the budget at full width."""
+    return max(1, config.tokens_per_batch // config.architecture.max_tokens)
 
 
 class _Clock:
@@ -197,31 +247,36 @@ class _Counted:
         return parts
 
 
-def rows_of(work: Work) -> list[list[int]]:
-    """The sequences of our first epoch, with their special tokens."""
-    generator = np.random.default_rng(derive_seed(work.config.seed, "sequences", 0))
-    sequences = build_sequences(
-        work.split,
-        max_tokens=work.config.architecture.max_tokens,
-        pairs=None,
-        short_share=work.config.short_sequence_share,
-        generator=generator,
-    )
-    begin, end = work.vocabulary.cls, work.vocabulary.sep
-    return [
-        [begin, *work.split.tokens_T[np.arange(*span, dtype=np.int64)].tolist(), end] for span in sequences.first_N2
-    ]
+class _Rows:
+    """Rows as the library's loop reads them, made when they are asked for, so that they take no memory of their own."""
 
+    def __init__(self, work: Work, *, full: bool) -> None:
+        self._split, self._vocabulary = work.split, work.vocabulary
+        self._width = work.config.architecture.max_tokens if full else 0
+        self._spans_N2 = work.sequences.first_N2
+        self._ends_N = np.cumsum(work.sequences.lengths())
 
-def full_rows(work: Work) -> list[list[int]]:
-    """The same joined and cut into rows of the full width; what is left over at the end is dropped."""
-    width = work.config.architecture.max_tokens
-    joined = [token for row in rows_of(work) for token in row]
-    return [joined[start : start + width] for start in range(0, len(joined) - width + 1, width)]
+    def __len__(self) -> int:
+        """What is left over at the end of full rows is dropped."""
+        return int(self._ends_N[-1]) // self._width if self._width else len(self._spans_N2)
+
+    def __getitem__(self, row: int) -> dict[str, list[int]]:
+        """Token ids: a sequence with its special tokens, or so many of all joined."""
+        if not self._width:
+            return {"input_ids": self._sequence(row)}
+        start, end = row * self._width, (row + 1) * self._width
+        first, last = np.searchsorted(self._ends_N, [start, end - 1], side="right")
+        joined = [token for number in range(int(first), int(last) + 1) for token in self._sequence(number)]
+        offset = start - (int(self._ends_N[first - 1]) if first else 0)
+        return {"input_ids": joined[offset : offset + self._width]}
+
+    def _sequence(self, number: int) -> list[int]:
+        tokens = self._split.tokens_T[np.arange(*self._spans_N2[number], dtype=np.int64)].tolist()
+        return [self._vocabulary.cls, *tokens, self._vocabulary.sep]
 
 
 @contextmanager
-def _no_bars() -> Iterator[None]:
+def _no_warnings() -> Iterator[None]:
     """The peer's warnings about our machine are not ours to show."""
     import warnings
 

@@ -106,7 +106,7 @@ def run_beside_each_other(items: Sequence[Sequence[str]], jobs: int, out: Path) 
                     del running[log]
                     if process.returncode:
                         sys.exit(f"{log.stem} ended with {process.returncode}; see {log}, then run the same again")
-            print(f"\r{len(waiting)} waiting, {len(running)} running ", end="", file=sys.stderr, flush=True)
+            tell(f"{len(waiting)} waiting, {len(running)} running")
     finally:
         for process in running.values():
             process.terminate()  # saves a checkpoint first
@@ -287,8 +287,9 @@ def _result(task: str, start: str, right_SN: np.ndarray, scratch_SN: np.ndarray)
 
 
 def tell(text: str) -> None:
-    """Progress, on one line of standard error."""
-    sys.stderr.write(f"\r{text:<78}" if text else "\n")
+    """Progress on a terminal, on one line."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{text:<78}" if text else "\n")
 
 
 if __name__ == "__main__":
