@@ -25,6 +25,7 @@ from components.modeling.last_layer import last_layer, look_everywhere, look_whe
 from components.modeling.loading import architectures, load_model
 from components.modeling.performance import Arithmetic
 from components.modeling.vocabulary import VocabularyIds
+from components.modeling.vocabulary_loss import summed_cross_entropy
 
 PAIR_HEAD_FILE = "pair_head.safetensors"
 PAIR_OBJECTIVE = "pair_objective"  # key of config.json: which question the pair head answers
@@ -105,16 +106,26 @@ class PretrainingNetwork(nn.Module):
         pairs_asked = width if asked else 0.0
         return Arithmetic(weights - asked, head + asked, shape.num_hidden_layers * width - pairs_asked, pairs_asked)
 
-    def forward(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Vocabulary logits [P, V] at the targets, and pair logits [S, 2] where pairs are trained."""
+    def forward(
+        self, batch: dict[str, torch.Tensor], *, summed: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Vocabulary logits [P, V] at the targets, and pair logits [S, 2] where pairs are trained.
+
+        ``summed`` gives, instead of the vocabulary logits, the sum of their cross-entropies in nats, a scalar.
+        """
         places_N = batch["positions_P"]
         if self.pairs is not None:
             places_N = torch.cat([places_N, batch["starts_S"]])
         hidden_ND = self._hidden(batch, places_N)
-        logits_PV = vocabulary_head(self.model)(hidden_ND[: len(batch["positions_P"])])
+        hidden_PD = hidden_ND[: len(batch["positions_P"])]
+        transform, decoder = _parts_of_head(self.model, self.layout)
+        if summed:
+            words = summed_cross_entropy(transform(hidden_PD), decoder.weight, decoder.bias, batch["targets_P"])
+        else:
+            words = decoder(transform(hidden_PD))
         if self.pairs is None:
-            return logits_PV, None
-        return logits_PV, self._pair_logits(hidden_ND[len(batch["positions_P"]) :])
+            return words, None
+        return words, self._pair_logits(hidden_ND[len(batch["positions_P"]) :])
 
     def _hidden(self, batch: dict[str, torch.Tensor], places_N: torch.Tensor) -> torch.Tensor:
         """The last layer at flat places, [N, D]."""
@@ -187,6 +198,15 @@ def vocabulary_head(model: Any) -> Any:
     if found is None:
         raise ContractError(f"{type(model).__name__}: no vocabulary head that is known; use a BERT-style checkpoint")
     return found
+
+
+def _parts_of_head(model: Any, layout: Layout) -> tuple[Any, Any]:
+    """What precedes the linear layer over the vocabulary, and that layer."""
+    if layout == "llama":
+        return nn.Identity(), model.lm_head
+    if layout == "modern":
+        return model.head, model.decoder
+    return model.cls.predictions.transform, model.cls.predictions.decoder
 
 
 def make_network(config: PretrainingConfig, vocabulary: VocabularyIds) -> PretrainingNetwork:

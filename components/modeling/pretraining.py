@@ -49,8 +49,7 @@ class PretrainingModule(StepModule):
 
         The means are over the targets and labels of the whole batch: the losses of its parts sum to its own.
         """
-        logits_PV, pair_logits_S2 = self.model(batch)
-        total = nn.functional.cross_entropy(logits_PV.float(), batch["targets_P"], reduction="sum")
+        total, pair_logits_S2 = self.model(batch, summed=True)
         words = total / batch["targets_total"]
         if pair_logits_S2 is None:
             return {"loss": words, self._name: words.detach()}

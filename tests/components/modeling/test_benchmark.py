@@ -6,7 +6,8 @@ import pytest
 from testkit.tiny_models import Tiny, tiny_pretraining
 
 from components.core.errors import ContractError
-from components.modeling.benchmark import compare_pretraining
+from components.modeling.benchmark import PEERS, compare_pretraining
+from components.modeling.benchmark_contenders import Work, _Rows
 
 
 def test_compares_with_the_library(tiny: Tiny, capfd: pytest.CaptureFixture[str]) -> None:
@@ -23,6 +24,23 @@ def test_compares_with_the_library(tiny: Tiny, capfd: pytest.CaptureFixture[str]
     ours, peer = report.contenders["ours"].turns, report.contenders["trainer"].turns
     low, high = sorted(one / other for one, other in zip(ours, peer, strict=True))
     assert low - 0.01 <= report.ratios["trainer"] <= high + 0.01
+
+
+def test_full_rows_are_the_rows_joined_and_cut(tiny: Tiny) -> None:
+    work = Work.of(tiny.encoded, tiny.tokenizer, tiny_pretraining(objective="mlm"))
+    rows, full = _Rows(work, full=False), _Rows(work, full=True)
+    joined = [token for row in range(len(rows)) for token in rows[row]["input_ids"]]
+    width = work.config.architecture.max_tokens
+    assert len(full) == len(joined) // width > 2
+    assert [token for row in range(len(full)) for token in full[row]["input_ids"]] == joined[: len(full) * width]
+
+
+def test_a_batch_of_ours_is_no_larger_than_the_peers(tiny: Tiny) -> None:
+    config = tiny_pretraining(objective="mlm", max_steps=None)
+    report = compare_pretraining(tiny.encoded, tiny.tokenizer, config, turns=1, steps=6, bf16=True)
+    assert set(report.contenders) == {"ours", *PEERS}
+    ours, peer = (report.contenders[name].tokens_per_step for name in ("ours", "trainer"))
+    assert 0.7 * peer < ours < 1.15 * peer
 
 
 def test_other_objectives_are_refused(tiny: Tiny) -> None:

@@ -192,6 +192,25 @@ def test_continues_from_a_checkpoint(tiny: Tiny, pretrained: Path, tmp_path: Pat
     assert first < next(iter(read_jsonl(pretrained / "metrics.jsonl")))["mlm_loss"] - 0.2
 
 
+def test_vocabulary_larger_than_the_model_is_refused(tiny: Tiny, pretrained: Path, tmp_path: Path) -> None:
+    larger = shutil.copytree(tiny.tokenizer, tmp_path / "tokenizer")
+    tokenizer = load_tokenizer(larger)
+    tokenizer.add_tokens([f"new{number}" for number in range(300)])
+    tokenizer.save_pretrained(larger)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(
+        ContractError, match=r"token embeddings, the tokenizer has \d+ tokens; use the checkpoint's own"
+    ):
+        pretrain(
+            tiny.encoded,
+            larger,
+            tiny_pretraining(initial=str(pretrained)),
+            out_dir=tmp_path / "out",
+            work_dir=tmp_path / "w",
+        )
+    assert not list((tmp_path / "out").iterdir())
+
+
 def test_empty_split_is_refused(tiny: Tiny, tmp_path: Path) -> None:
     for name in ("train", "dev", "test", "holdout"):
         write_records([{"id": "a", "text": " "}], tmp_path / "splits" / name)
@@ -255,6 +274,7 @@ def test_layers_computed_twice_give_the_same(tiny: Tiny, pretrained: Path, tmp_p
 
 @pytest.mark.soak
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a processor")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")  # torch 2.13's own inductor
 def test_compiled_trains_alike(tiny: Tiny, pretrained: Path, tmp_path: Path) -> None:
     out = run(tiny, tmp_path / "out", tmp_path / "w", tiny_pretraining(compile=True))
     one, two = ([row["loss"] for row in read_jsonl(folder / "metrics.jsonl")] for folder in (pretrained, out))
