@@ -167,6 +167,10 @@ class PretrainingBatches:
         """Batches of one epoch; differs a little from epoch to epoch."""
         return len(self._plan(epoch)[1])
 
+    def tokens_in_epoch(self, epoch: int) -> int:
+        """Tokens of all sequences of an epoch, special ones included."""
+        return int(self._plan(epoch)[0].lengths().sum())
+
     def batch(self, step: int) -> PretrainingBatch:
         """The batch of a step, counted from 0."""
         place = self._locate(step)

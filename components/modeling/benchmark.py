@@ -1,95 +1,81 @@
 """Pretraining against the Hugging Face ``Trainer``: real tokens a second, and the held-out loss after equal tokens.
 
-Both train the same new network on the same corpus with masked words alone, from the same weights, with batches of the
-same padded size at most. Peers: the ``Trainer`` as it comes (a sequence a row, its own collator, padded to the longest
-of a batch of random rows), and fed rows that are full (texts joined and cut, as in ``run_mlm.py``). Ours and theirs
-take turns, and processor time is counted, which a busy machine disturbs less than the clock; medians of the turns.
+Both train the same new network on the same corpus with masked words alone, from the same weights. Peers: the
+``Trainer`` as it comes (a sequence a row, its own collator, padded to the longest of a batch of random rows), and fed
+rows that are full (texts joined and cut, as in ``run_mlm.py``); each in its default precision, and in bf16 where that
+is asked for. Our batch has as many real tokens as one of the first peer's, which fewer than fill a full row's batch:
+larger batches would buy speed with quality. All take turns, and processor time is counted, which a busy machine
+disturbs less than the clock; medians of the turns.
 """
 
 from __future__ import annotations
 
+import json
 import statistics
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
-import torch
 from pydantic import BaseModel
 
-from components.core.errors import ContractError
-from components.core.seeds import derive_seed
-from components.modeling.batches import PretrainingBatch, PretrainingBatches
+from components.core.errors import ContractError, InfrastructureError
+from components.modeling.benchmark_contenders import WARM_STEPS, Peer, Turn, Work, run_ours, run_trainer
 from components.modeling.config import PretrainingConfig
-from components.modeling.corpus import EncodedSplit, load_split
-from components.modeling.loading import load_tokenizer, quiet_transformers
-from components.modeling.networks import PretrainingNetwork, make_network
+from components.modeling.networks import PretrainingNetwork
 from components.modeling.optimisation import arithmetic, resolve_precision
-from components.modeling.pairs import build_sequences
-from components.modeling.pretraining import PretrainingModule, loop_settings, training_batches
-from components.modeling.pretraining_report import heldout_loss
-from components.modeling.training_loop import run_steps
-from components.modeling.vocabulary import VocabularyIds
 
-Contender = Literal["ours", "trainer", "trainer_packed"]
+Contender = Literal["ours", "trainer", "trainer_packed", "trainer_bf16", "trainer_packed_bf16"]
+Runner = Callable[[int], tuple[PretrainingNetwork, Turn]]
 
-_WARM_STEPS = 2  # not counted: first allocations
+PEERS: dict[Contender, Peer] = {
+    "trainer": Peer(full_rows=False, bf16=False),
+    "trainer_packed": Peer(full_rows=True, bf16=False),
+    "trainer_bf16": Peer(full_rows=False, bf16=True),
+    "trainer_packed_bf16": Peer(full_rows=True, bf16=True),
+}
 
 
 class ContenderFigures(BaseModel):
-    """Figures of one contender; rates are real tokens (no padding) a second of processor time, medians over turns."""
+    """Figures of one contender; rates are real tokens (no padding) a second of processor time, medians over turns.
+
+    ``operations_per_token`` is the arithmetic of its matrix products over its real tokens: what it computes on padding
+    and at positions without a target counts. ``loader_share`` is the part of a step spent waiting for its batch.
+    """
 
     tokens_per_second: float
     turns: list[float]
+    tokens_per_step: float
     padding_share: float
+    operations_per_token: float
+    loader_share: float
+    peak_memory_megabytes: float | None = None
     heldout_loss: float | None = None
     heldout_tokens_trained: int | None = None
+    heldout_loss_equal_time: float | None = None
 
 
 class PretrainingComparison(BaseModel):
-    """One shape: who did what, and ours over theirs."""
+    """One shape: who did what, and ours over theirs.
+
+    ``arithmetic_ratios`` are what computing less alone gives; a ratio of rates above it is work around the matrix
+    products that is spared too, one below it is work that everybody does alike. ``precision`` is ours.
+    """
 
     layers: int
     hidden: int
+    vocabulary: int
+    parameters: int
     precision: str
     tokens_per_batch: int
     steps_a_turn: int
     contenders: dict[Contender, ContenderFigures]
     ratios: dict[Contender, float]
+    arithmetic_ratios: dict[Contender, float]
     heldout_loss_ratio: dict[Contender, float]
-
-
-@dataclass(frozen=True)
-class _Work:
-    """What all contenders share."""
-
-    split: EncodedSplit
-    dev: EncodedSplit
-    tokenizer: Any
-    vocabulary: VocabularyIds
-    config: PretrainingConfig
-
-    def network(self) -> PretrainingNetwork:
-        """The same new weights for everybody."""
-        torch.manual_seed(derive_seed(self.config.seed, "weights"))
-        return make_network(self.config, self.vocabulary)
-
-    def heldout_loss(self, network: PretrainingNetwork) -> float:
-        network.eval()
-        return heldout_loss(network, self.dev, self.vocabulary, self.config)
-
-
-@dataclass
-class _Turn:
-    """Processor seconds, real and padded tokens of the counted steps of one run."""
-
-    seconds: float
-    tokens: int
-    padded: int
+    heldout_loss_ratio_equal_time: dict[Contender, float]
 
 
 def compare_pretraining(
@@ -100,6 +86,9 @@ def compare_pretraining(
     turns: int,
     steps: int,
     loss_tokens: int = 0,
+    loss_seconds: float = 0.0,
+    memory: bool = False,
+    bf16: bool = False,
     begins: Callable[[str], None] = lambda _: None,
 ) -> PretrainingComparison:
     """Compare on one shape.
@@ -111,6 +100,9 @@ def compare_pretraining(
         turns: Turns of each contender.
         steps: Steps a turn that are counted.
         loss_tokens: Real tokens that each contender is trained on for the held-out loss; 0 leaves it out.
+        loss_seconds: Processor seconds that each contender trains for a held-out loss of its own; 0 leaves it out.
+        memory: Whether each contender runs once more in a process of its own, whose peak is noted.
+        bf16: Whether the ``Trainer`` runs in bf16 too; held-out losses are of its default precision alone.
         begins: Told what begins: each turn of each contender, each training for the loss.
 
     Raises:
@@ -118,157 +110,104 @@ def compare_pretraining(
     """
     if config.objective != "mlm":
         raise ContractError(f"objective {config.objective}: the comparison is about mlm, which the Trainer knows too")
-    opened = load_tokenizer(tokenizer)
-    work = _Work(load_split(encoded, "train"), load_split(encoded, "dev"), opened, VocabularyIds.of(opened), config)
-    runners: dict[Contender, Callable[[int], tuple[PretrainingNetwork, _Turn]]] = {
-        "ours": lambda count: _run_ours(work, count),
-        "trainer": lambda count: _run_trainer(work, _rows(work), count),
-        "trainer_packed": lambda count: _run_trainer(work, _full_rows(work), count),
-    }
+    work = Work.of(encoded, tokenizer, config)
+    runners: dict[Contender, Runner] = {"ours": lambda count: run_ours(work, count)}
+    for name, peer in PEERS.items():
+        if bf16 or not peer.bf16:
+            runners[name] = partial(run_trainer, work, peer)
     with arithmetic(config.threads, config.seed):
-        done: dict[Contender, list[_Turn]] = {name: [] for name in runners}
+        done: dict[Contender, list[Turn]] = {name: [] for name in runners}
         for turn in range(1, turns + 1):
             for name, runner in runners.items():
                 begins(f"turn {turn}, {name}")
-                done[name].append(runner(_WARM_STEPS + steps)[1])
-        contenders = {name: _figures(taken) for name, taken in done.items()}
-        if loss_tokens:
-            for name, runner in runners.items():
-                begins(f"held-out loss, {name}")
-                mean = statistics.fmean(turn.tokens / steps for turn in done[name])
-                network, _ = runner(max(_WARM_STEPS + 1, round(loss_tokens / mean)))
-                contenders[name].heldout_loss = round(work.heldout_loss(network), 4)
-                contenders[name].heldout_tokens_trained = round(mean * round(loss_tokens / mean))
-    return _comparison(config, steps, contenders)
-
-
-def _run_ours(work: _Work, steps: int) -> tuple[PretrainingNetwork, _Turn]:
+                done[name].append(runner(WARM_STEPS + steps)[1])
+        contenders = {name: _figures(taken, steps) for name, taken in done.items()}
+        for name, figures in contenders.items():
+            if name == "ours" or not PEERS[name].bf16:
+                said = partial(_begin, begins, name)
+                _note_losses(
+                    work, runners[name], figures, loss_tokens=loss_tokens, loss_seconds=loss_seconds, begins=said
+                )
+    if memory:
+        for name, figures in contenders.items():
+            begins(f"memory, {name}")
+            figures.peak_memory_megabytes = _memory_of(name, encoded, tokenizer, config, steps)
     network = work.network()
-    batches = _Counted(training_batches(work.split, work.vocabulary, work.config, network.max_tokens))
-    config = work.config.model_copy(update={"max_steps": steps, "checkpoint_every_steps": steps + 1})
-    module = PretrainingModule(network, config, loop_settings(config, steps, "bench"))
-    clock = _Clock()
-    with tempfile.TemporaryDirectory() as folder:
-        run_steps(module, batches, work_dir=Path(folder), on_progress=lambda done, *_: clock.note(done))
-    return network, clock.turn(batches.sizes[:steps])
-
-
-def _run_trainer(work: _Work, rows: list[list[int]], steps: int) -> tuple[PretrainingNetwork, _Turn]:
-    """The library's loop with its default optimiser; the peak rate and warm-up are ours."""
-    from transformers import (
-        DataCollatorForLanguageModeling,
-        PrinterCallback,
-        Trainer,
-        TrainerCallback,
-        TrainingArguments,
+    return _comparison(
+        config,
+        contenders,
+        steps_a_turn=steps,
+        vocabulary=work.vocabulary.size,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
     )
 
-    config, clock = work.config, _Clock()
-    network = work.network()
-    collator = DataCollatorForLanguageModeling(work.tokenizer, mlm_probability=config.mask_share)
-    sizes: list[tuple[int, int]] = []
 
-    def collate(examples: list[dict[str, Any]]) -> Any:
-        batch = collator(examples)
-        sizes.append((int(batch["attention_mask"].sum()), batch["attention_mask"].numel()))
-        return batch
-
-    class Noted(TrainerCallback):  # type: ignore[misc]
-        def on_step_end(self, _arguments: Any, state: Any, _control: Any, **_: Any) -> None:
-            clock.note(state.global_step)
-
-    with tempfile.TemporaryDirectory() as folder, quiet_transformers(), _no_bars():
-        arguments = TrainingArguments(
-            output_dir=folder,
-            max_steps=steps,
-            per_device_train_batch_size=max(1, config.tokens_per_batch // config.architecture.max_tokens),
-            learning_rate=config.learning_rate,
-            warmup_steps=round(steps * config.warmup_share),
-            weight_decay=config.weight_decay,
-            max_grad_norm=config.clip_norm,
-            bf16=resolve_precision(config.precision) == "bf16",
-            use_cpu=not torch.cuda.is_available(),
-            report_to="none",
-            save_strategy="no",
-            logging_strategy="no",
-            disable_tqdm=True,
-            seed=config.seed,
-        )
-        dataset: Any = [{"input_ids": row} for row in rows]
-        trainer = Trainer(
-            model=network.model, args=arguments, data_collator=collate, train_dataset=dataset, callbacks=[Noted()]
-        )
-        trainer.remove_callback(PrinterCallback)
-        trainer.train()
-    return network, clock.turn(sizes[:steps])
+def run_contender(name: Contender, encoded: Path, tokenizer: Path, config: PretrainingConfig, steps: int) -> None:
+    """Train one contender for so many steps; for a process whose memory is looked at."""
+    work = Work.of(encoded, tokenizer, config)
+    with arithmetic(config.threads, config.seed):
+        if name == "ours":
+            run_ours(work, steps)
+        else:
+            run_trainer(work, PEERS[name], steps)
 
 
-class _Clock:
-    """Processor time after each step."""
-
-    def __init__(self) -> None:
-        self._after: dict[int, float] = {}
-
-    def note(self, step: int) -> None:
-        self._after[step] = time.process_time()
-
-    def turn(self, sizes: list[tuple[int, int]]) -> _Turn:
-        """The steps after the warm ones; ``sizes`` are real and padded tokens of every step."""
-        counted = sizes[_WARM_STEPS:]
-        seconds = self._after[len(sizes)] - self._after[_WARM_STEPS]
-        return _Turn(seconds, sum(real for real, _ in counted), sum(padded for _, padded in counted))
+def _begin(begins: Callable[[str], None], name: str, what: str) -> None:
+    begins(f"{what}, {name}")
 
 
-class _Counted:
-    """Our batches, their sizes noted in the order they are made."""
-
-    def __init__(self, batches: PretrainingBatches) -> None:
-        self._batches = batches
-        self.documents = batches.documents
-        self.sizes: list[tuple[int, int]] = []
-
-    def parts(self, step: int, *, count: int = 1, rank: int = 0, ranks: int = 1) -> list[PretrainingBatch]:
-        """The parts of a step."""
-        parts = self._batches.parts(step, count=count, rank=rank, ranks=ranks)
-        self.sizes.append((sum(part.tokens for part in parts), sum(part.input_ids_BT.size for part in parts)))
-        return parts
-
-
-def _rows(work: _Work) -> list[list[int]]:
-    """The sequences of our first epoch, with their special tokens."""
-    generator = np.random.default_rng(derive_seed(work.config.seed, "sequences", 0))
-    sequences = build_sequences(
-        work.split,
-        max_tokens=work.config.architecture.max_tokens,
-        pairs=None,
-        short_share=work.config.short_sequence_share,
-        generator=generator,
-    )
-    begin, end = work.vocabulary.cls, work.vocabulary.sep
-    return [
-        [begin, *work.split.tokens_T[np.arange(*span, dtype=np.int64)].tolist(), end] for span in sequences.first_N2
-    ]
+def _note_losses(
+    work: Work,
+    runner: Runner,
+    figures: ContenderFigures,
+    *,
+    loss_tokens: int,
+    loss_seconds: float,
+    begins: Callable[[str], None],
+) -> None:
+    """Held-out losses after so many tokens, and after so many processor seconds at the rate that was measured."""
+    if loss_tokens:
+        begins("held-out loss")
+        steps = loss_tokens / figures.tokens_per_step
+        figures.heldout_loss = _loss_after(work, runner, steps)
+        figures.heldout_tokens_trained = round(figures.tokens_per_step * round(steps))
+    if loss_seconds:
+        begins("held-out loss after equal time")
+        steps = loss_seconds * figures.tokens_per_second / figures.tokens_per_step
+        figures.heldout_loss_equal_time = _loss_after(work, runner, steps)
 
 
-def _full_rows(work: _Work) -> list[list[int]]:
-    """The same joined and cut into rows of the full width; what is left over at the end is dropped."""
-    width = work.config.architecture.max_tokens
-    joined = [token for row in _rows(work) for token in row]
-    return [joined[start : start + width] for start in range(0, len(joined) - width + 1, width)]
+def _loss_after(work: Work, runner: Runner, steps: float) -> float:
+    network, _ = runner(max(WARM_STEPS + 1, round(steps)))
+    return round(work.heldout_loss(network), 4)
 
 
-def _figures(turns: list[_Turn]) -> ContenderFigures:
+def _memory_of(name: Contender, encoded: Path, tokenizer: Path, config: PretrainingConfig, steps: int) -> float:
+    """Peak resident megabytes of a fresh process that trains this contender."""
+    job = {"name": name, "encoded": str(encoded), "tokenizer": str(tokenizer), "steps": WARM_STEPS + steps,
+           "config": config.model_dump(mode="json")}  # fmt: skip
+    command = [sys.executable, "-W", "ignore", "-m", "components.modeling.benchmark_memory"]
+    done = subprocess.run(command, input=json.dumps(job), capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    if done.returncode:
+        raise InfrastructureError(f"the process that measures the memory of {name} ended with {done.returncode}")
+    return float(done.stdout.splitlines()[-1])
+
+
+def _figures(turns: list[Turn], steps: int) -> ContenderFigures:
     rates = [turn.tokens / turn.seconds for turn in turns]
     padded = sum(turn.padded for turn in turns)
     return ContenderFigures(
         tokens_per_second=round(statistics.median(rates), 1),
         turns=[round(rate, 1) for rate in rates],
+        tokens_per_step=round(statistics.fmean(turn.tokens / steps for turn in turns), 1),
         padding_share=round(1 - sum(turn.tokens for turn in turns) / padded, 4),
+        operations_per_token=round(sum(turn.operations for turn in turns) / sum(turn.tokens for turn in turns)),
+        loader_share=round(statistics.median(turn.loader_share for turn in turns), 4),
     )
 
 
 def _comparison(
-    config: PretrainingConfig, steps: int, contenders: dict[Contender, ContenderFigures]
+    config: PretrainingConfig, contenders: dict[Contender, ContenderFigures], **counts: int
 ) -> PretrainingComparison:
     ours = contenders["ours"]
     peers = {name: figures for name, figures in contenders.items() if name != "ours"}
@@ -277,27 +216,28 @@ def _comparison(
         hidden=config.architecture.hidden,
         precision=resolve_precision(config.precision),
         tokens_per_batch=config.tokens_per_batch,
-        steps_a_turn=steps,
         contenders=contenders,
+        **counts,
         ratios={name: round(_turn_ratio(ours, peer), 2) for name, peer in peers.items()},
-        heldout_loss_ratio={
-            name: round(ours.heldout_loss / peer.heldout_loss, 4)
-            for name, peer in peers.items()
-            if ours.heldout_loss is not None and peer.heldout_loss is not None
+        arithmetic_ratios={
+            name: round(peer.operations_per_token / ours.operations_per_token, 2) for name, peer in peers.items()
         },
+        heldout_loss_ratio=_loss_ratios(ours, peers, "heldout_loss"),
+        heldout_loss_ratio_equal_time=_loss_ratios(ours, peers, "heldout_loss_equal_time"),
     )
+
+
+def _loss_ratios(
+    ours: ContenderFigures,
+    peers: dict[Contender, ContenderFigures],
+    name: Literal["heldout_loss", "heldout_loss_equal_time"],
+) -> dict[Contender, float]:
+    """Ours over theirs where both were measured."""
+    mine: float | None = getattr(ours, name)
+    theirs: dict[Contender, float | None] = {peer: getattr(figures, name) for peer, figures in peers.items()}
+    return {peer: round(mine / loss, 4) for peer, loss in theirs.items() if mine is not None and loss is not None}
 
 
 def _turn_ratio(ours: ContenderFigures, peer: ContenderFigures) -> float:
     """The median over turns, since neighbours in time were disturbed alike."""
     return statistics.median(one / other for one, other in zip(ours.turns, peer.turns, strict=True))
-
-
-@contextmanager
-def _no_bars() -> Iterator[None]:
-    """The peer's warnings about our machine are not ours to show."""
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

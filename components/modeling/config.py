@@ -16,7 +16,12 @@ Accelerator = Literal["auto", "cpu", "gpu"]
 DistributionStrategy = Literal["auto", "ddp", "fsdp2"]
 
 # How a training is spread over devices, not what is trained: the result is the same to rounding.
-_PLACEMENT = frozenset({"accelerator", "devices", "num_nodes", "strategy", "rendezvous", "collective_timeout_seconds"})
+_PLACEMENT = frozenset(
+    {
+        *("accelerator", "devices", "num_nodes", "strategy", "rendezvous", "collective_timeout_seconds"),
+        *("compile", "activation_checkpointing", "loader_workers"),
+    }
+)
 
 
 class ArchitectureConfig(StageConfig):
@@ -106,6 +111,14 @@ class PretrainingConfig(StageConfig):
     )
     collective_timeout_seconds: int = Field(
         default=60, ge=5, le=86_400, description="A process that waits longer than this for another one fails."
+    )
+    compile: bool = Field(default=False, description="torch.compile; a minute to begin with, pays on a GPU.")
+    activation_checkpointing: bool = Field(
+        default=False,
+        description="Compute layers twice instead of keeping what they gave: less memory, a third slower.",
+    )
+    loader_workers: int = Field(
+        default=0, ge=0, le=64, description="Processes that make batches ahead; 0: none, right for a processor."
     )
     log_every_steps: int = Field(default=10, ge=1, description="Steps between two lines of the journal.")
     checkpoint_every_steps: int = Field(default=200, ge=1, description="Steps between two checkpoints.")

@@ -69,7 +69,7 @@ def run_pretraining(
         work_dir=work_dir.absolute(),
         train_split=train_split,
     )
-    if config.devices * config.num_nodes == 1:
+    if config.devices * config.num_nodes == 1 and not config.loader_workers:
         return pretrain(
             job.encoded,
             job.tokenizer,

@@ -21,9 +21,11 @@ from torch import nn
 from components.core.errors import ContractError
 from components.core.jsonfiles import read_json
 from components.modeling.config import ArchitectureConfig, Layout, Objective, PretrainingConfig
+from components.modeling.last_layer import last_layer, look_everywhere, look_where_asked, weights_where_asked
 from components.modeling.loading import architectures, load_model
 from components.modeling.performance import Arithmetic
 from components.modeling.vocabulary import VocabularyIds
+from components.modeling.vocabulary_loss import summed_cross_entropy
 
 PAIR_HEAD_FILE = "pair_head.safetensors"
 PAIR_OBJECTIVE = "pair_objective"  # key of config.json: which question the pair head answers
@@ -67,11 +69,30 @@ class PretrainingNetwork(nn.Module):
         super().__init__()
         self.model, self.pair_head, self.pairs = model, pair_head, pairs
         self.layout = layout_of(model)
+        self.ask_last_layer(True)
 
     @property
     def max_tokens(self) -> int:
         """Positions that the model has."""
         return int(self.model.config.max_position_embeddings)
+
+    def prepare(self, *, compiled: bool, activation_checkpointing: bool) -> None:
+        """How it is computed from now on; names and values of the weights stay."""
+        _checkpoint_activations(self.model, activation_checkpointing)
+        self.ask_last_layer(not compiled)
+        if compiled:
+            # The part inside Lightning's module: compiled as a whole, its logging breaks (lightning issue 21836).
+            self.model.base_model.compile(dynamic=True)
+        else:
+            self.model.base_model._compiled_call_impl = None
+
+    def ask_last_layer(self, asked: bool) -> None:
+        """Whether the last layer is computed where there is a target alone (``last_layer.py``).
+
+        Not where it is compiled: how many queries a row has is seen only when the batch is here.
+        """
+        self._asked = asked and last_layer(self.model, self.layout) is not None
+        (look_where_asked if asked else look_everywhere)(self.model, self.layout)
 
     def arithmetic(self) -> Arithmetic:
         """What it computes a token, a target and a pair of tokens."""
@@ -80,18 +101,34 @@ class PretrainingNetwork(nn.Module):
         shape = self.model.config
         head = shape.vocab_size * shape.hidden_size + (0 if self.layout == "llama" else shape.hidden_size**2)
         seen = 0.5 if self.layout == "llama" else 1.0  # a decoder's tokens see those before them
-        return Arithmetic(weights, head, seen * shape.num_hidden_layers * shape.hidden_size)
+        width = seen * shape.hidden_size
+        asked = weights_where_asked(self.model, self.layout) if self._asked else 0
+        pairs_asked = width if asked else 0.0
+        return Arithmetic(weights - asked, head + asked, shape.num_hidden_layers * width - pairs_asked, pairs_asked)
 
-    def forward(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Vocabulary logits [P, V] at the targets, and pair logits [S, 2] where pairs are trained."""
-        flat_ND = self._hidden(batch).flatten(0, 1)
-        logits_PV = vocabulary_head(self.model)(flat_ND.index_select(0, batch["positions_P"]))
+    def forward(
+        self, batch: dict[str, torch.Tensor], *, summed: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Vocabulary logits [P, V] at the targets, and pair logits [S, 2] where pairs are trained.
+
+        ``summed`` gives, instead of the vocabulary logits, the sum of their cross-entropies in nats, a scalar.
+        """
+        places_N = batch["positions_P"]
+        if self.pairs is not None:
+            places_N = torch.cat([places_N, batch["starts_S"]])
+        hidden_ND = self._hidden(batch, places_N)
+        hidden_PD = hidden_ND[: len(batch["positions_P"])]
+        transform, decoder = _parts_of_head(self.model, self.layout)
+        if summed:
+            words = summed_cross_entropy(transform(hidden_PD), decoder.weight, decoder.bias, batch["targets_P"])
+        else:
+            words = decoder(transform(hidden_PD))
         if self.pairs is None:
-            return logits_PV, None
-        return logits_PV, self._pair_logits(flat_ND.index_select(0, batch["starts_S"]))
+            return words, None
+        return words, self._pair_logits(hidden_ND[len(batch["positions_P"]) :])
 
-    def _hidden(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """The last layer, [B, T, D]."""
+    def _hidden(self, batch: dict[str, torch.Tensor], places_N: torch.Tensor) -> torch.Tensor:
+        """The last layer at flat places, [N, D]."""
         inputs: dict[str, Any] = {"input_ids": batch["input_ids_BT"], "attention_mask": batch["attention_mask_BT"]}
         if self.layout == "bert":
             inputs["token_type_ids"] = batch["token_type_ids_BT"]
@@ -100,8 +137,10 @@ class PretrainingNetwork(nn.Module):
             inputs["attention_mask"] = self._block_mask(batch["blocks_BT"])
         if self.layout == "llama":
             inputs["use_cache"] = False
-        hidden_BTD: torch.Tensor = self.model.base_model(**inputs).last_hidden_state
-        return hidden_BTD
+        if self._asked:
+            inputs["places_N"] = places_N
+        hidden: torch.Tensor = self.model.base_model(**inputs).last_hidden_state.flatten(0, 1)
+        return hidden if self._asked else hidden.index_select(0, places_N)
 
     def _block_mask(self, blocks_BT: torch.Tensor) -> Any:
         """Who sees whom, bool [B, 1, T, T]; padding is a block of its own, because a row that sees nothing is NaN."""
@@ -120,6 +159,16 @@ class PretrainingNetwork(nn.Module):
         else:
             logits_S2 = self.model.cls.seq_relationship(self.model.bert.pooler(first_SD[:, None]))
         return logits_S2
+
+
+def _checkpoint_activations(model: Any, wanted: bool) -> None:
+    """Compute layers twice instead of keeping what they gave, or no longer; the library renamed it in 5.23."""
+    name = "activation" if hasattr(model, "activation_checkpointing_enable") else "gradient"
+    if wanted:
+        enable = getattr(model, f"{name}_checkpointing_enable")
+        enable(**{f"{name}_checkpointing_kwargs": {"use_reentrant": False}})
+    else:
+        getattr(model, f"{name}_checkpointing_disable")()
 
 
 def _in_layer(name: str) -> bool:
@@ -149,6 +198,15 @@ def vocabulary_head(model: Any) -> Any:
     if found is None:
         raise ContractError(f"{type(model).__name__}: no vocabulary head that is known; use a BERT-style checkpoint")
     return found
+
+
+def _parts_of_head(model: Any, layout: Layout) -> tuple[Any, Any]:
+    """What precedes the linear layer over the vocabulary, and that layer."""
+    if layout == "llama":
+        return nn.Identity(), model.lm_head
+    if layout == "modern":
+        return model.head, model.decoder
+    return model.cls.predictions.transform, model.cls.predictions.decoder
 
 
 def make_network(config: PretrainingConfig, vocabulary: VocabularyIds) -> PretrainingNetwork:

@@ -55,16 +55,21 @@ def peak_operations(device: torch.device, dtype: torch.dtype) -> float:
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """What a network computes: ``weights`` a token, ``head_weights`` a target, ``pair_width`` a pair of tokens."""
+    """What a network computes: ``weights`` a token, ``head_weights`` a target, ``pair_width`` a pair of tokens.
+
+    ``asked_pair_width`` is of a layer that is computed at targets alone: a pair of a target and a token it sees.
+    """
 
     weights: int
     head_weights: int
     pair_width: float
+    asked_pair_width: float = 0.0
 
     def operations(self, sizes: Sizes) -> float:
         """Useful operations of the forward and backward pass over so many tokens, targets and seen pairs."""
         products = self.weights * sizes["tokens"] + self.head_weights * sizes["targets"]
-        return 6.0 * products + 12.0 * self.pair_width * sizes["pairs"]
+        asked = sizes["pairs"] * sizes["targets"] / max(1.0, sizes["tokens"])
+        return 6.0 * products + 12.0 * (self.pair_width * sizes["pairs"] + self.asked_pair_width * asked)
 
 
 class Performance:

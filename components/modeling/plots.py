@@ -1,11 +1,12 @@
 """Plots of a training from its two journals: PNG for a glance, one HTML page to look into, which needs no network.
 
 In: rows of ``metrics.jsonl`` and ``performance.jsonl``. Out, under a folder: ``loss.png``, ``learning_rate.png``,
-``throughput.png`` and ``training.html``.
+``throughput.png``, ``pair_loss.png`` where pairs are trained, and ``training.html``.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,17 +18,24 @@ from components.modeling.performance import PERFORMANCE_FILE
 
 Row = Mapping[str, Any]
 
+_QUIET = "#5b6670"
 _COLOURS = ("#0b6e99", "#b8541a", "#4d7a2d", "#7a3e8c")
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One plot: curves by name, each steps and values."""
+    """One plot: curves by name, each steps and values; ``level`` is a value to compare with, and what it is."""
 
     name: str
     title: str
     unit: str
     curves: dict[str, tuple[list[int], list[float]]]
+    level: tuple[float, str] | None = None
+
+    @property
+    def heading(self) -> str:
+        """The title with its unit."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
 
 
 def write_plots(work_dir: Path, out_dir: Path) -> list[Path]:
@@ -45,8 +53,12 @@ def _rows(path: Path) -> list[Row]:
 
 
 def _panels(journal: Sequence[Row], performance: Sequence[Row]) -> Iterator[Panel]:
-    losses = sorted({name for row in journal for name in row if name.endswith("loss")})
-    yield Panel("loss", "Loss", "nats", _curves(journal, losses))
+    """Words and pairs apart: their losses differ tenfold. The sum of both is drawn where it is all there is."""
+    names = {name for row in journal for name in row if name.endswith("loss")}
+    pairs = sorted(names & {"nsp_loss", "sop_loss"})
+    words = sorted(names - {*pairs, "loss"}) or sorted(names - set(pairs))
+    yield Panel("loss", "Loss", "nats a target", _curves(journal, words))
+    yield Panel("pair_loss", "Loss of pairs", "nats a pair", _curves(journal, pairs), (math.log(2), "by chance"))
     yield Panel("learning_rate", "Learning rate", "", _curves(journal, ["learning_rate"]))
     yield Panel("throughput", "Throughput", "real tokens a second", _curves(performance, ["tokens_per_second"]))
 
@@ -66,14 +78,37 @@ def _draw(panel: Panel, out_dir: Path) -> Path:
     figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     for (name, (steps, values)), colour in zip(panel.curves.items(), _COLOURS, strict=False):
-        axes.plot(steps, values, label=_words(name), color=colour, linewidth=1.5)
-    axes.set_title(panel.title, loc="left")
-    axes.set_xlabel("step")
-    axes.set_ylabel(panel.unit or panel.title.lower())
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+        axes.plot(steps, values, label=_words(name), color=colour, linewidth=1.8)
+        axes.annotate(
+            f"{values[-1]:.4g}",
+            (steps[-1], values[-1]),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            annotation_clip=False,
+        )
+    if panel.level is not None:
+        value, what = panel.level
+        axes.axhline(value, color=_QUIET, linewidth=1, linestyle="--")
+        axes.annotate(
+            what,
+            (0, value),
+            xycoords=("axes fraction", "data"),
+            xytext=(4, 3),
+            textcoords="offset points",
+            color=_QUIET,
+        )
+    axes.set_title(panel.heading, loc="left", fontsize=12)
+    axes.set_xlabel("step", color=_QUIET)
+    axes.tick_params(colors=_QUIET, length=0)
+    axes.grid(axis="y", alpha=0.35)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(_QUIET)
+    axes.set_xlim(left=0)
     if panel.name != "loss":
-        axes.set_ylim(bottom=0)
+        highest = max([panel.level[0] if panel.level else 0.0, *(max(values) for _, values in panel.curves.values())])
+        axes.set_ylim(0, 1.12 * highest or None)
     if len(panel.curves) > 1:
         axes.legend(frameon=False)
     path = out_dir / f"{panel.name}.png"
@@ -89,8 +124,8 @@ def _page(panels: Sequence[Panel], path: Path) -> Path:
         rows=len(panels),
         cols=1,
         shared_xaxes=True,
-        vertical_spacing=0.08,
-        subplot_titles=[f"{panel.title} ({panel.unit})" if panel.unit else panel.title for panel in panels],
+        vertical_spacing=0.18 / len(panels),
+        subplot_titles=[panel.heading for panel in panels],
     )
     for number, panel in enumerate(panels, start=1):
         for (name, (steps, values)), colour in zip(panel.curves.items(), _COLOURS, strict=False):
@@ -99,19 +134,28 @@ def _page(panels: Sequence[Panel], path: Path) -> Path:
                 y=values,
                 name=_words(name),
                 mode="lines",
-                line={"color": colour},
-                showlegend=len(panel.curves) > 1,
+                line={"color": colour, "width": 2},
+                showlegend=False,
             )
             figure.add_trace(line, row=number, col=1)
+        if panel.level is not None:
+            figure.add_hline(
+                y=panel.level[0],
+                line={"color": _QUIET, "width": 1, "dash": "dash"},
+                annotation={"text": panel.level[1], "font": {"color": _QUIET}, "xanchor": "right"},
+                row=number,
+                col=1,
+            )
+        figure.update_yaxes(rangemode="normal" if panel.name == "loss" else "tozero", row=number, col=1)
+    for title in figure.layout.annotations[: len(panels)]:
+        title.update(x=0, xanchor="left", font={"size": 15})
     figure.update_layout(
         template="plotly_white",
-        title="Pretraining",
-        height=300 * len(panels) + 80,
+        title={"text": "Pretraining", "x": 0, "xref": "paper", "font": {"size": 22}},
+        height=260 * len(panels) + 120,
+        margin={"l": 64, "r": 32, "t": 96, "b": 56},
         hovermode="x unified",
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.03, "x": 1, "xanchor": "right"},
     )
-    figure.update_annotations(x=0, xanchor="left")
-    figure.update_yaxes(rangemode="tozero")
     figure.update_xaxes(title_text="step", row=len(panels), col=1)
     # The library's script stands in the file: a page from a run opens without a network.
     figure.write_html(

@@ -49,8 +49,7 @@ class PretrainingModule(StepModule):
 
         The means are over the targets and labels of the whole batch: the losses of its parts sum to its own.
         """
-        logits_PV, pair_logits_S2 = self.model(batch)
-        total = nn.functional.cross_entropy(logits_PV.float(), batch["targets_P"], reduction="sum")
+        total, pair_logits_S2 = self.model(batch, summed=True)
         words = total / batch["targets_total"]
         if pair_logits_S2 is None:
             return {"loss": words, self._name: words.detach()}
@@ -108,6 +107,7 @@ def pretrain(
     vocabulary = VocabularyIds.of(opened)
     with arithmetic(_threads(config), derive_seed(config.seed, "weights")):
         network = make_network(config, vocabulary)
+        network.prepare(compiled=config.compile, activation_checkpointing=config.activation_checkpointing)
         batches = training_batches(split, vocabulary, config, network.max_tokens)
         steps = _count_steps(batches, config)
         module = PretrainingModule(
@@ -115,6 +115,7 @@ def pretrain(
         )
         result = run_steps(module, batches, work_dir=work_dir, on_metrics=on_metrics, on_progress=on_progress)
         network = _whole(network, config, vocabulary)
+        network.prepare(compiled=False, activation_checkpointing=False)
         if not ranks.is_first_rank():
             return StageReport(rows=split.documents)
         network.to("cpu").eval()
@@ -202,6 +203,7 @@ def loop_settings(config: PretrainingConfig, steps: int, data: str) -> LoopSetti
         fingerprint={"pretraining": config.identity(), "data": data, "weights": _weights_of(config)},
         keep_checkpoints=config.keep_checkpoints,
         parts=config.accumulate,
+        loader_workers=config.loader_workers,
         distribution=distribution_of(config),
     )
 
@@ -215,5 +217,11 @@ def _count_steps(batches: PretrainingBatches, config: PretrainingConfig) -> int:
     per_epoch = batches.steps_in_epoch(0)
     if per_epoch == 0:
         raise ContractError("no training sequence of two tokens or more in this split; look at the encoded corpus")
+    tokens = batches.tokens_in_epoch(0)
+    if tokens < config.tokens_per_batch:
+        raise ContractError(
+            f"pretraining.tokens_per_batch is {config.tokens_per_batch}, the training split has {tokens} tokens in "
+            "all, special ones included; lower it or give more text"
+        )
     steps = max(1, round(config.epochs * per_epoch))
     return steps if config.max_steps is None else min(steps, config.max_steps)

@@ -62,6 +62,7 @@ class LoopSettings:
     fingerprint: Mapping[str, Any]
     keep_checkpoints: int = 2
     parts: int = 1
+    loader_workers: int = 0
     distribution: ranks.Distribution = field(default_factory=ranks.Distribution)
 
 
@@ -225,7 +226,12 @@ def run_steps(
         with _plain_interrupts():
             trainer.fit(
                 module,
-                datamodule=StepDataModule(batches, total_steps=settings.total_steps, parts=settings.parts),
+                datamodule=StepDataModule(
+                    batches,
+                    total_steps=settings.total_steps,
+                    parts=settings.parts,
+                    workers=settings.loader_workers,
+                ),
                 ckpt_path=None if resume_from is None else str(resume_from),
                 weights_only=True,
             )

@@ -20,9 +20,15 @@ if TYPE_CHECKING:
     from components.modeling.benchmark import PretrainingComparison
     from components.modeling.config import PretrainingConfig
 
-_CONTENDERS = 3
 _PREPARATIONS = 1
-_NAMES = {"ours": "touchstone", "trainer": "Trainer", "trainer_packed": "Trainer, full rows"}
+_NAMES = {
+    "ours": "touchstone",
+    "trainer": "Trainer",
+    "trainer_packed": "Trainer, full rows",
+    "trainer_bf16": "Trainer, bf16",
+    "trainer_packed_bf16": "Trainer, full rows, bf16",
+}
+_LOSS_TOKENS = 50_000  # of dev, for the held-out loss
 _SHARES = {"train": 0.9, "dev": 0.06, "test": 0.02, "holdout": 0.02}
 
 
@@ -32,16 +38,25 @@ def add_to(bench: typer.Typer) -> None:
 
 
 def pretrain(
-    source: Annotated[str | None, typer.Argument(help="Documents; the embedded corpus by default.")] = None,
+    sources: Annotated[
+        list[str] | None, typer.Argument(metavar="[SOURCE]...", help="Documents; the embedded corpus by default.")
+    ] = None,
     layers: Annotated[int, typer.Option(min=1, max=48, help="Transformer layers.")] = 4,
     hidden: Annotated[int, typer.Option(min=16, max=4096, help="Width; a head is 64 wide.")] = 256,
-    max_tokens: Annotated[int, typer.Option(min=16, max=4096, help="Tokens of a sequence.")] = 128,
-    tokens_per_batch: Annotated[int, typer.Option(min=64, help="Padded tokens of a batch.")] = 2_048,
-    documents: Annotated[int, typer.Option(min=100, help="Documents at most.")] = 20_000,
-    vocabulary: Annotated[int, typer.Option(min=200, help="Size of the tokenizer.")] = 8_000,
+    max_tokens: Annotated[int, typer.Option(min=16, max=4096, help="Tokens of a sequence.")] = 512,
+    rows: Annotated[int, typer.Option(min=1, help="Sequences of a batch of the Trainer's.")] = 8,
+    documents: Annotated[int, typer.Option(min=100, help="Documents at most, of each source.")] = 5_000,
+    min_characters: Annotated[int, typer.Option(min=1, help="Shorter documents are left out.")] = 1,
+    vocabulary: Annotated[int, typer.Option(min=200, help="Size of the tokenizer, at most.")] = 32_000,
+    mask_share: Annotated[float, typer.Option(min=0.05, max=0.5, help="Share of tokens masked, on all sides.")] = 0.15,
     turns: Annotated[int, typer.Option(min=1, help="Turns of each side; the median counts.")] = 5,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of a turn.")] = 20,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of a turn.")] = 5,
     loss_tokens: Annotated[int, typer.Option(min=0, help="Tokens trained on for the held-out loss; 0: none.")] = 0,
+    loss_seconds: Annotated[
+        float, typer.Option(min=0, help="Processor seconds trained for the loss after equal time; 0: none.")
+    ] = 0.0,
+    memory: Annotated[bool, typer.Option("--memory", help="Peak memory, of a process of its own each.")] = False,
+    bf16: Annotated[bool, typer.Option("--bf16", help="The Trainer in bf16 too.")] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of the arithmetic.")] = None,
     column: options.Columns = None,
     json: options.Json = False,
@@ -51,11 +66,18 @@ def pretrain(
         prepare()
         from components.modeling.benchmark import compare_pretraining
 
-        count = _PREPARATIONS + _CONTENDERS * (turns + (1 if loss_tokens else 0))
+        steps_shown = turns + memory
+        count = _PREPARATIONS + (5 if bf16 else 3) * steps_shown + 3 * (bool(loss_tokens) + bool(loss_seconds))
         with tempfile.TemporaryDirectory(prefix="touchstone-") as name, phases(count) as enter:
             folder = Path(name)
-            config = _config(layers, hidden, max_tokens, tokens_per_batch, threads)
-            _encode(_read(source, options.parse_columns(column), documents), folder, vocabulary, max_tokens, enter)
+            config = _config(
+                {"layers": layers, "hidden": hidden, "max_tokens": max_tokens},
+                tokens_per_batch=rows * max_tokens,
+                mask_share=mask_share,
+                threads=threads,
+            )
+            texts = _read(sources, options.parse_columns(column), documents, min_characters)
+            _encode(texts, folder, vocabulary, max_tokens, enter)
             report = compare_pretraining(
                 folder / "encoded",
                 folder / "tokenizer",
@@ -63,33 +85,40 @@ def pretrain(
                 turns=turns,
                 steps=steps,
                 loss_tokens=loss_tokens,
+                loss_seconds=loss_seconds,
+                memory=memory,
+                bf16=bf16,
                 begins=enter,
             )
-        results.append(_document(report, documents=documents, vocabulary=vocabulary, max_tokens=max_tokens))
+        results.append(_document(report, documents=documents, max_tokens=max_tokens, mask_share=mask_share))
     if not json:
         _show(report)
 
 
-def _config(layers: int, hidden: int, max_tokens: int, tokens_per_batch: int, threads: int | None) -> PretrainingConfig:
+def _config(shape: dict[str, int], **settings: Any) -> PretrainingConfig:
+    """Masked words alone, which the library knows too; no sequence is cut short on purpose, which would only pad."""
     from components.modeling.config import ArchitectureConfig, PretrainingConfig
 
-    shape = ArchitectureConfig(
-        layers=layers, hidden=hidden, heads=max(1, hidden // 64), intermediate=4 * hidden, max_tokens=max_tokens
+    hidden = shape["hidden"]
+    architecture = ArchitectureConfig(heads=max(1, hidden // 64), intermediate=4 * hidden, **shape)
+    return PretrainingConfig(
+        architecture=architecture, objective="mlm", short_sequence_share=0, evaluation_tokens=_LOSS_TOKENS, **settings
     )
-    return PretrainingConfig(architecture=shape, objective="mlm", tokens_per_batch=tokens_per_batch, threads=threads)
 
 
-def _read(source: str | None, columns: Any, documents: int) -> Iterator[Record]:
+def _read(sources: list[str] | None, columns: Any, documents: int, min_characters: int) -> Iterator[Record]:
     """The documents, each with an id and a language."""
-    if source is None:
-        yield from islice(_embedded(documents), documents)
+    if not sources:
+        yield from _embedded(documents)
         return
     from components.ingestion.languages import detect_language
     from components.ingestion.readers import read_input
 
-    readable = (item for item in read_input(source, columns=columns or None) if isinstance(item, dict))
-    for number, item in enumerate(islice(readable, documents)):
-        yield {"id": str(number), "text": item["text"], "lang": detect_language(item["text"])[0]}
+    for source in sources:
+        items = (item for item in read_input(source, columns=columns or None) if isinstance(item, dict))
+        texts = (item["text"] for item in items if len(item["text"]) >= min_characters)
+        for number, text in enumerate(islice(texts, documents)):
+            yield {"id": f"{source}:{number}", "text": text, "lang": detect_language(text)[0]}
 
 
 def _embedded(documents: int) -> Iterator[Record]:
@@ -132,25 +161,26 @@ def _encode(
     encode_splits(folder / "splits", folder / "tokenizer", EncodingConfig(), out_dir=folder / "encoded")
 
 
-def _document(report: PretrainingComparison, *, documents: int, vocabulary: int, max_tokens: int) -> dict[str, Any]:
+def _document(report: PretrainingComparison, *, documents: int, max_tokens: int, mask_share: float) -> dict[str, Any]:
     from importlib.metadata import version
 
     sides = {name: figures.model_dump() for name, figures in report.contenders.items()}
+    named = {"name": "transformers.Trainer", "version": version("transformers"), **sides["trainer"]}
+    work = report.model_dump(
+        include={"layers", "hidden", "vocabulary", "parameters", "precision", "tokens_per_batch", "steps_a_turn"}
+    )
     return {
         "bench": "pretrain",
         "ours": sides["ours"],
-        "peer": {"name": "transformers.Trainer", "version": version("transformers"), **sides["trainer"]},
-        "peer_full_rows": sides["trainer_packed"],
+        "peer": named,
+        **{f"peer_{name.removeprefix('trainer_')}": side for name, side in sides.items() if "_" in name},
         "ratio": report.ratios["trainer"],
-        "ratio_full_rows": report.ratios["trainer_packed"],
+        "ratios": report.ratios,
+        "arithmetic_ratios": report.arithmetic_ratios,
         "heldout_loss_ratio": report.heldout_loss_ratio,
+        "heldout_loss_ratio_equal_time": report.heldout_loss_ratio_equal_time,
         "unit": "tokens/s of processor time",
-        "work": {
-            "documents": documents,
-            "vocabulary": vocabulary,
-            "max_tokens": max_tokens,
-            **report.model_dump(include={"layers", "hidden", "precision", "tokens_per_batch", "steps_a_turn"}),
-        },
+        "work": {"documents": documents, "max_tokens": max_tokens, "mask_share": mask_share, **work},
     }
 
 
@@ -159,12 +189,34 @@ def _show(report: PretrainingComparison) -> None:
         [
             _NAMES[name],
             f"{figures.tokens_per_second:,.0f}",
-            f"{figures.padding_share:.1%}",
-            "–" if figures.heldout_loss is None else f"{figures.heldout_loss:.4f}",
             "" if name == "ours" else f"{report.ratios[name]:.2f}",
+            "" if name == "ours" else f"{report.arithmetic_ratios[name]:.2f}",
+            f"{figures.tokens_per_step:,.0f}",
+            f"{figures.padding_share:.1%}",
+            f"{figures.loader_share:.1%}",
         ]
         for name, figures in report.contenders.items()
     ]
-    title = f"{report.layers} layers of {report.hidden}, {report.tokens_per_batch:,} tokens a batch, {report.precision}"
-    head = ["", "tokens/s", "padding", "held-out loss", "ours is … times as fast"]
+    title = (
+        f"{report.layers} layers of {report.hidden}, vocabulary {report.vocabulary:,}, "
+        f"{report.parameters / 1e6:.1f} M parameters; ours in {report.precision}"
+    )
+    head = ["", "tokens/s", "ours is … times as fast", "spares … times the arithmetic"]
+    head += ["tokens a step", "padding", "waits for data"]
     screen().print(render.plain_table(head, rows, title=title))
+    measured = [
+        [
+            _NAMES[name],
+            _or_dash(figures.heldout_loss, "{:.4f}"),
+            _or_dash(figures.heldout_loss_equal_time, "{:.4f}"),
+            _or_dash(figures.peak_memory_megabytes, "{:,.0f}"),
+        ]
+        for name, figures in report.contenders.items()
+    ]
+    if any(set(row[1:]) != {_or_dash(None, "")} for row in measured):
+        head = ["", "held-out loss, equal tokens", "held-out loss, equal time", "peak MB"]
+        screen().print(render.plain_table(head, measured))
+
+
+def _or_dash(value: float | None, form: str) -> str:
+    return "–" if value is None else form.format(value)

@@ -99,7 +99,7 @@ def plots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (work / "metrics.jsonl").open("w") as journal, (work / "performance.jsonl").open("w") as rates:
         for step in range(10, 210, 10):
             loss = 9.0 - step / 50
-            row = {"step": step, "loss": loss, "mlm_loss": loss - 0.1, "learning_rate": 1e-3, "gradient_norm": 1.0}
+            row = {"step": step, "loss": loss, "mlm_loss": loss - 0.7, "nsp_loss": 0.7, "learning_rate": 1e-3}
             journal.write(json.dumps(row) + "\n")
             rates.write(json.dumps({"step": step, "tokens_per_second": 9000 + float(generator.normal())}) + "\n")
     write_plots(work, work / "plots")
@@ -107,7 +107,7 @@ def plots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_plots_are_pictures_and_a_page(plots: Path) -> None:
-    names = {"loss.png", "learning_rate.png", "throughput.png", "training.html"}
+    names = {"loss.png", "pair_loss.png", "learning_rate.png", "throughput.png", "training.html"}
     assert {path.name for path in plots.iterdir()} == names
     assert all(path.read_bytes().startswith(PNG) for path in plots.glob("*.png"))
     assert outside_references((plots / "training.html").read_text(encoding="utf-8")) == []
@@ -118,7 +118,13 @@ def test_page_draws_without_a_network(plots: Path, tmp_path: Path) -> None:
     document, asked = open_in_browser(plots / "training.html", tmp_path)
     assert asked == []
     assert document.count('class="trace scatter') == 4  # two losses, the rate, the throughput
-    for title in ("Loss (nats)", "Learning rate", "Throughput (real tokens a second)"):
+    for title in (
+        "Loss (nats a target)",
+        "Loss of pairs (nats a pair)",
+        "by chance",
+        "Learning rate",
+        "Throughput (real tokens a second)",
+    ):
         assert title in document
 
 

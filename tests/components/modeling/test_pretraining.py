@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -191,6 +192,25 @@ def test_continues_from_a_checkpoint(tiny: Tiny, pretrained: Path, tmp_path: Pat
     assert first < next(iter(read_jsonl(pretrained / "metrics.jsonl")))["mlm_loss"] - 0.2
 
 
+def test_vocabulary_larger_than_the_model_is_refused(tiny: Tiny, pretrained: Path, tmp_path: Path) -> None:
+    larger = shutil.copytree(tiny.tokenizer, tmp_path / "tokenizer")
+    tokenizer = load_tokenizer(larger)
+    tokenizer.add_tokens([f"new{number}" for number in range(300)])
+    tokenizer.save_pretrained(larger)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(
+        ContractError, match=r"token embeddings, the tokenizer has \d+ tokens; use the checkpoint's own"
+    ):
+        pretrain(
+            tiny.encoded,
+            larger,
+            tiny_pretraining(initial=str(pretrained)),
+            out_dir=tmp_path / "out",
+            work_dir=tmp_path / "w",
+        )
+    assert not list((tmp_path / "out").iterdir())
+
+
 def test_empty_split_is_refused(tiny: Tiny, tmp_path: Path) -> None:
     for name in ("train", "dev", "test", "holdout"):
         write_records([{"id": "a", "text": " "}], tmp_path / "splits" / name)
@@ -227,3 +247,51 @@ def _poisoned(tiny: Tiny, folder: Path) -> Path:
         model.cls.predictions.transform.dense.bias[0] = float("inf")
     model.save_pretrained(folder / "poisoned")
     return folder / "poisoned"
+
+
+def test_corpus_smaller_than_a_batch_is_refused(tiny: Tiny, tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=r"pretraining\.tokens_per_batch is 1000000, the training split has \d+"):
+        run(tiny, tmp_path / "out", tmp_path / "w", tiny_pretraining(tokens_per_batch=1_000_000))
+
+
+def test_documents_too_short_to_mask_are_refused(tiny: Tiny, tmp_path: Path) -> None:
+    """One token alone has no context to be guessed from."""
+    for name in ("train", "dev", "test", "holdout"):
+        write_records([{"id": str(n), "text": "lamp", "lang": "en"} for n in range(5)], tmp_path / "splits" / name)
+    (tmp_path / "encoded").mkdir()
+    encode_splits(tmp_path / "splits", tiny.tokenizer, EncodingConfig(), out_dir=tmp_path / "encoded")
+    short = Tiny(tmp_path / "splits", tiny.tokenizer, tmp_path / "encoded")
+    with pytest.raises(ContractError, match="no training sequence of two tokens or more"):
+        run(short, tmp_path / "out", tmp_path / "w", tiny_pretraining())
+
+
+def test_layers_computed_twice_give_the_same(tiny: Tiny, pretrained: Path, tmp_path: Path) -> None:
+    out = run(tiny, tmp_path / "out", tmp_path / "w", tiny_pretraining(activation_checkpointing=True))
+    one, two = load_file(pretrained / "model.safetensors"), load_file(out / "model.safetensors")
+    assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-5
+    assert read_json(out / "config.json") == read_json(pretrained / "config.json")
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a processor")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")  # torch 2.13's own inductor
+def test_compiled_trains_alike(tiny: Tiny, pretrained: Path, tmp_path: Path) -> None:
+    out = run(tiny, tmp_path / "out", tmp_path / "w", tiny_pretraining(compile=True))
+    one, two = ([row["loss"] for row in read_jsonl(folder / "metrics.jsonl")] for folder in (pretrained, out))
+    assert one == pytest.approx(two, abs=1e-4)
+    assert load_file(out / "model.safetensors").keys() == load_file(pretrained / "model.safetensors").keys()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="bf16 autocast of a GPU needs one")
+def test_trains_on_a_gpu_in_bf16(tiny: Tiny, tmp_path: Path) -> None:
+    config = tiny_pretraining(accelerator="gpu", precision="bf16", packing=True, objective="mlm")
+    out = run(tiny, tmp_path / "out", tmp_path / "w", config)
+    assert all(np.isfinite(row["loss"]) for row in read_jsonl(out / "metrics.jsonl"))
+
+
+def test_bf16_keeps_weights_whole(tiny: Tiny, pretrained: Path, tmp_path: Path) -> None:
+    """Autocast computes in bf16, emulated where the processor has none; weights and their updates stay fp32."""
+    out = run(tiny, tmp_path / "out", tmp_path / "w", tiny_pretraining(precision="bf16"))
+    assert {str(value.dtype) for value in load_file(out / "model.safetensors").values()} == {"torch.float32"}
+    one, two = ([row["loss"] for row in read_jsonl(folder / "metrics.jsonl")] for folder in (pretrained, out))
+    assert one == pytest.approx(two, rel=0.02)

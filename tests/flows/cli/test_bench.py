@@ -54,16 +54,21 @@ def test_pretrain_beside_the_trainer(cli: Cli, tmp_path: Path) -> None:
     texts = ["The letter that came on Monday has gone to the office.", "我们星期一寄出的信已经到了办公室。"]
     lines = [json.dumps({"text": f"{text} {number}"}) + "\n" for number in range(120) for text in texts]
     (tmp_path / "text.jsonl").write_text("".join(lines), encoding="utf-8")
-    shape = ("--layers", "1", "--hidden", "16", "--max-tokens", "16", "--tokens-per-batch", "128", "--threads", "1")
+    shape = ("--layers", "1", "--hidden", "16", "--max-tokens", "16", "--rows", "8", "--threads", "1")
     arguments = ("bench", "pretrain", "text.jsonl", *shape, "--vocabulary", "300", "--turns", "1", "--steps", "2")
-    ended = cli(*arguments, "--loss-tokens", "300", "--json")
+    ended = cli(*arguments, "--loss-tokens", "300", "--bf16", "--json")
     assert ended.code == 0, ended.err
     result = json.loads(ended.out)
     assert (result["bench"], result["peer"]["name"]) == ("pretrain", "transformers.Trainer")
     ours, peer = result["ours"]["tokens_per_second"], result["peer"]["tokens_per_second"]
     assert result["ratio"] == pytest.approx(ours / peer, rel=0.01)
+    assert result["ratios"].keys() == {"trainer", "trainer_packed", "trainer_bf16", "trainer_packed_bf16"}
+    assert result["peer_packed_bf16"]["tokens_per_second"] > 0
     assert result["ours"]["heldout_loss"] > 0
     assert "held-out loss, trainer: done" in ended.err
+    shown = cli(*arguments)
+    assert shown.code == 0, shown.err
+    assert ("Trainer, full rows" in shown.out, "equal time" in shown.out) == (True, False)
 
 
 def test_every_benchmark_explains_itself(cli: Cli) -> None:
