@@ -210,7 +210,7 @@ def _comparison(
     config: PretrainingConfig, contenders: dict[Contender, ContenderFigures], **counts: int
 ) -> PretrainingComparison:
     ours = contenders["ours"]
-    peers = {name: figures for name, figures in contenders.items() if name != "ours"}
+    peers: dict[Contender, ContenderFigures] = {name: side for name, side in contenders.items() if name != "ours"}
     return PretrainingComparison(
         layers=config.architecture.layers,
         hidden=config.architecture.hidden,

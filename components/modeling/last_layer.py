@@ -116,7 +116,8 @@ def _modern_layer(
         )
     )
     attended_ND = hidden_BTD.flatten(0, 1).index_select(0, places_N) + attention.out_drop(attention.Wo(context_ND))
-    return (attended_ND + layer.mlp(layer.mlp_norm(attended_ND)))[None]
+    out_ND: torch.Tensor = attended_ND + layer.mlp(layer.mlp_norm(attended_ND))
+    return out_ND[None]
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ class _Places:
 
 def _heads(values_BTD: torch.Tensor, heads: int) -> torch.Tensor:
     """[B, H, T, D / H]."""
-    return values_BTD.unflatten(-1, (heads, -1)).transpose(1, 2)
+    return values_BTD.view(*values_BTD.shape[:2], heads, -1).transpose(1, 2)
 
 
 def _turned(values_BHTd: torch.Tensor, cosines_BTd: torch.Tensor, sines_BTd: torch.Tensor) -> torch.Tensor:

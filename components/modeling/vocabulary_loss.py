@@ -24,7 +24,7 @@ def summed_cross_entropy(
     holds, and its own kernels are fused.
     """
     if hidden_PD.device.type == "cpu" and hidden_PD.dtype == torch.float32 and not torch.is_autocast_enabled("cpu"):
-        total: torch.Tensor = _InChunks.apply(hidden_PD, weight_VD, bias_V, targets_P)
+        total: torch.Tensor = _InChunks.apply(hidden_PD, weight_VD, bias_V, targets_P)  # type: ignore[no-untyped-call]
         return total
     logits_PV = nn.functional.linear(hidden_PD, weight_VD, bias_V)
     return nn.functional.cross_entropy(logits_PV.float(), targets_P, reduction="sum")
@@ -59,7 +59,7 @@ class _InChunks(torch.autograd.Function):
         return total.to(hidden_PD.dtype)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *outer: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         gradients: _Gradients = ctx.gradients
         del ctx.gradients  # they are scaled in place
