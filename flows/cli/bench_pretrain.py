@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from components.modeling.config import PretrainingConfig
 
 _PREPARATIONS = 1
+_NOT_MEASURED = "–"
 _NAMES = {
     "ours": "touchstone",
     "trainer": "Trainer",
-    "trainer_packed": "Trainer, full rows",
-    "trainer_bf16": "Trainer, bf16",
-    "trainer_packed_bf16": "Trainer, full rows, bf16",
+    "trainer_packed": "Trainer full rows",
+    "trainer_bf16": "Trainer bf16",
+    "trainer_packed_bf16": "Trainer full rows bf16",
 }
 _LOSS_TOKENS = 50_000  # of dev, for the held-out loss
 _SHARES = {"train": 0.9, "dev": 0.06, "test": 0.02, "holdout": 0.02}
@@ -189,9 +190,8 @@ def _show(report: PretrainingComparison) -> None:
         [
             _NAMES[name],
             f"{figures.tokens_per_second:,.0f}",
-            "" if name == "ours" else f"{report.ratios[name]:.2f}",
-            "" if name == "ours" else f"{report.arithmetic_ratios[name]:.2f}",
-            f"{figures.tokens_per_step:,.0f}",
+            "" if name == "ours" else f"{report.ratios[name]:.2f} x",
+            "" if name == "ours" else f"{report.arithmetic_ratios[name]:.2f} x",
             f"{figures.padding_share:.1%}",
             f"{figures.loader_share:.1%}",
         ]
@@ -199,24 +199,31 @@ def _show(report: PretrainingComparison) -> None:
     ]
     title = (
         f"{report.layers} layers of {report.hidden}, vocabulary {report.vocabulary:,}, "
-        f"{report.parameters / 1e6:.1f} M parameters; ours in {report.precision}"
+        f"{report.parameters / 1e6:.1f} M parameters, {report.precision}"
     )
-    head = ["", "tokens/s", "ours is … times as fast", "spares … times the arithmetic"]
-    head += ["tokens a step", "padding", "waits for data"]
-    screen().print(render.plain_table(head, rows, title=title))
+    out = screen()
+    out.print(render.plain_table(["", "tokens/s", "slower", "arithmetic", "padding", "waiting"], rows, title=title))
+    out.print(
+        "Real tokens a second of processor time, median of the turns. slower: than touchstone, the median over turns. "
+        "arithmetic: matrix products a real token, over touchstone's. waiting: part of a step, for its batch."
+    )
     measured = [
         [
             _NAMES[name],
+            f"{figures.tokens_per_step:,.0f}",
             _or_dash(figures.heldout_loss, "{:.4f}"),
             _or_dash(figures.heldout_loss_equal_time, "{:.4f}"),
             _or_dash(figures.peak_memory_megabytes, "{:,.0f}"),
         ]
         for name, figures in report.contenders.items()
     ]
-    if any(set(row[1:]) != {_or_dash(None, "")} for row in measured):
-        head = ["", "held-out loss, equal tokens", "held-out loss, equal time", "peak MB"]
-        screen().print(render.plain_table(head, measured))
+    if any(set(row[2:]) != {_NOT_MEASURED} for row in measured):
+        out.print(
+            render.plain_table(
+                ["", "tokens a step", "equal tokens", "equal time", "peak MB"], measured, title="Held-out loss"
+            )
+        )
 
 
 def _or_dash(value: float | None, form: str) -> str:
-    return "–" if value is None else form.format(value)
+    return _NOT_MEASURED if value is None else form.format(value)

@@ -68,7 +68,7 @@ def test_pretrain_beside_the_trainer(cli: Cli, tmp_path: Path) -> None:
     assert "held-out loss, trainer: done" in ended.err
     shown = cli(*arguments)
     assert shown.code == 0, shown.err
-    assert ("Trainer, full rows" in shown.out, "equal time" in shown.out) == (True, False)
+    assert ("Trainer full rows" in shown.out, "equal time" in shown.out) == (True, False)
 
 
 def test_every_benchmark_explains_itself(cli: Cli) -> None:
