@@ -44,8 +44,8 @@ def _detail(figures: Mapping[str, Any]) -> str:
 
 def record_quality(run: tracking.RunRef, model: Artefact) -> None:
     """Log a pretrained model's dev figures by language as ``dev/<language>/<figure>``, and the page of them."""
-    from components.modeling.pretraining_report import PretrainingReport
-    from components.modeling.quality_page import QUALITY_FILE
+    from components.modeling.journals import QUALITY_FILE
+    from components.modeling.pretraining_metrics import PretrainingReport
 
     folder: Path = open_store().path(model)
     report = PretrainingReport.model_validate_json((folder / "report.json").read_text(encoding="utf-8"))
@@ -60,7 +60,7 @@ def record_quality(run: tracking.RunRef, model: Artefact) -> None:
 
 def record_work(run: tracking.RunRef, work: Path) -> None:
     """Log what a training leaves in its work folder and not in the model: rates, system metrics, and plots of all."""
-    from components.modeling.performance import PERFORMANCE_FILE
+    from components.modeling.journals import PERFORMANCE_FILE
     from components.modeling.plots import write_plots
 
     if (work / PERFORMANCE_FILE).is_file():

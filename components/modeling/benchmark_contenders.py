@@ -19,10 +19,11 @@ from components.core.seeds import derive_seed
 from components.modeling.batches import PretrainingBatch, PretrainingBatches
 from components.modeling.config import PretrainingConfig
 from components.modeling.corpus import EncodedSplit, load_split
+from components.modeling.journals import PERFORMANCE_FILE
 from components.modeling.loading import load_tokenizer, quiet_transformers
 from components.modeling.networks import PretrainingNetwork, make_network
 from components.modeling.pairs import Sequences, build_sequences
-from components.modeling.performance import PERFORMANCE_FILE, Arithmetic
+from components.modeling.performance import Arithmetic
 from components.modeling.pretraining import PretrainingModule, loop_settings, training_batches
 from components.modeling.pretraining_report import heldout_loss
 from components.modeling.training_loop import run_steps

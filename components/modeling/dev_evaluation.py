@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from components.modeling.batching import length_buckets, pad_rows
-from components.modeling.loop_callbacks import JOURNAL_FILE, MetricsCallback, append_metrics
+from components.modeling.journals import JOURNAL_FILE
+from components.modeling.loop_callbacks import MetricsCallback, append_metrics
 
 FloatArray = NDArray[np.float64]
 

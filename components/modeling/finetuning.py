@@ -28,8 +28,9 @@ from components.modeling.classification_batches import ClassificationBatches
 from components.modeling.config import FinetuningConfig
 from components.modeling.dev_evaluation import DevEvaluation, DevScores, FinetuningReport, fit_temperature, score
 from components.modeling.inference import CALIBRATION_FILE
+from components.modeling.journals import JOURNAL_FILE
 from components.modeling.loading import architectures, load_model, load_tokenizer
-from components.modeling.loop_callbacks import JOURNAL_FILE, MetricsCallback, ProgressCallback
+from components.modeling.loop_callbacks import MetricsCallback, ProgressCallback
 from components.modeling.optimisation import arithmetic, make_optimizer, warmup_stable_decay
 from components.modeling.saving import save_model
 from components.modeling.training_loop import LoopResult, LoopSettings, StepModule, run_steps

@@ -14,12 +14,11 @@ import lightning.pytorch as pl
 
 from components.core.jsonfiles import read_jsonl, write_jsonl
 from components.modeling.checkpoints import Checkpoints
-from components.modeling.performance import PERFORMANCE_FILE, Performance
+from components.modeling.journals import JOURNAL_FILE, PERFORMANCE_FILE
+from components.modeling.performance import Performance
 
 MetricsCallback = Callable[[int, dict[str, float]], None]
 ProgressCallback = Callable[[int, int, str, dict[str, float]], None]
-
-JOURNAL_FILE = "metrics.jsonl"
 
 
 class Journal(pl.Callback):

@@ -20,8 +20,6 @@ import torch
 from components.core.jsonfiles import read_jsonl, write_jsonl
 from components.modeling.step_data import Sizes
 
-PERFORMANCE_FILE = "performance.jsonl"
-
 # Dense bf16 operations a second, from the data sheets; matched in this order.
 _MAKERS_FIGURES = {
     "H200": 989.4e12,

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from components.core.jsonfiles import read_jsonl
-from components.modeling.loop_callbacks import JOURNAL_FILE
-from components.modeling.performance import PERFORMANCE_FILE
+from components.modeling.journals import JOURNAL_FILE, PERFORMANCE_FILE
 
 Row = Mapping[str, Any]
 

@@ -22,13 +22,15 @@ from components.modeling import ranks
 from components.modeling.batches import PretrainingBatches
 from components.modeling.config import PretrainingConfig
 from components.modeling.corpus import EncodedSplit, load_split
+from components.modeling.journals import JOURNAL_FILE, QUALITY_FILE
 from components.modeling.loading import load_tokenizer
-from components.modeling.loop_callbacks import JOURNAL_FILE, MetricsCallback, ProgressCallback
+from components.modeling.loop_callbacks import MetricsCallback, ProgressCallback
 from components.modeling.networks import PretrainingNetwork, make_network
 from components.modeling.optimisation import arithmetic, make_optimizer, warmup_stable_decay
 from components.modeling.pairs import NO_LABEL
-from components.modeling.pretraining_report import PretrainingReport, evaluate_pretraining
-from components.modeling.quality_page import QUALITY_FILE, quality_page
+from components.modeling.pretraining_metrics import PretrainingReport
+from components.modeling.pretraining_report import evaluate_pretraining
+from components.modeling.quality_page import quality_page
 from components.modeling.saving import save_network
 from components.modeling.step_data import Sizes
 from components.modeling.training_loop import LoopSettings, StepModule, run_steps

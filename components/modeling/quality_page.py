@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from components.modeling.pretraining_report import Gain, PretrainingMetrics, PretrainingReport
-
-QUALITY_FILE = "quality.html"
+from components.modeling.pretraining_metrics import Gain, PretrainingMetrics, PretrainingReport
 
 _PAGE = """<!doctype html>
 <html lang="en">

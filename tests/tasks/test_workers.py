@@ -140,3 +140,11 @@ def test_nobody_is_torn_out_of_what_others_wait_for() -> None:
     with pytest.raises(ContractError, match="no text"):
         side_by_side(work, ["writes", "fails"], at_once=2)
     assert seen == ["written"]
+
+
+def test_who_conducts_imports_no_network_library() -> None:
+    conducts = "flows.pipeline, tasks.training, components.modeling.plots, components.modeling.pretraining_metrics"
+    script = f"import sys, {conducts}\nprint({{'torch', 'lightning', 'transformers'}} & set(sys.modules))"
+    ended = subprocess.run([sys.executable, "-W", "ignore", "-c", script], env={**os.environ, "PYTHONPATH": str(ROOT)},
+                           check=True, text=True, capture_output=True)  # fmt: skip
+    assert ended.stdout.strip() == "set()"

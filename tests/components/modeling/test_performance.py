@@ -14,9 +14,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from components.core.jsonfiles import read_jsonl
 from components.modeling.corpus import load_split
+from components.modeling.journals import PERFORMANCE_FILE
 from components.modeling.loading import load_tokenizer
 from components.modeling.networks import make_network
-from components.modeling.performance import PERFORMANCE_FILE, peak_operations
+from components.modeling.performance import peak_operations
 from components.modeling.plots import write_plots
 from components.modeling.pretraining import PretrainingModule, pretrain, training_batches
 from components.modeling.step_data import to_tensors

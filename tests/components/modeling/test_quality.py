@@ -19,7 +19,8 @@ from components.modeling.corpus import EncodedSplit, MappedColumn, load_split
 from components.modeling.loading import load_tokenizer
 from components.modeling.pairs import NO_LABEL, build_sequences
 from components.modeling.pretraining import pretrain
-from components.modeling.pretraining_report import PretrainingReport, gain
+from components.modeling.pretraining_metrics import PretrainingReport
+from components.modeling.pretraining_report import gain
 from components.modeling.quality_page import quality_page
 from components.modeling.vocabulary import VocabularyIds, token_characters
 
