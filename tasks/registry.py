@@ -401,7 +401,13 @@ def _log_model(client: MlflowClient, payload: Path, digest: str, run: RunRef, ho
             run_id=run.run_id,
             python_model=str(_SERVING),
             artifacts={_PAYLOAD_ARTIFACT: str(payload)},
-            model_config={"payload_digest": digest, "release": str(payload.absolute().parent), "home": str(home)},
+            # MLflow lets a loader change these keys alone.
+            model_config={
+                "payload_digest": digest,
+                "release": str(payload.absolute().parent),
+                "home": str(home),
+                "verified": False,
+            },
             pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in _SERVING_LIBRARIES],
         )
 

@@ -5,7 +5,7 @@ data frame with a column of them. Out: one mapping a text, as ``POST /predict`` 
 
 Before it loads it has the release verified by the program, in a process of its own since that brings another
 ``components``: signatures, verdict, approvals, revoked keys. Where the release or the program is out of reach it
-refuses; ``load_model(uri, model_config={"unsealed": True})`` says that nobody need have approved it.
+refuses. ``model_config={"verified": True}`` is how a loader of ours says that it has just done so.
 Imported as ``tasks.serving`` it only defines; the model is set when MLflow runs it under a name of its own.
 """
 
@@ -37,7 +37,7 @@ class PayloadModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow c
         """Verify every byte of the payload against the digest it was registered with, then open it."""
         folder = Path(context.artifacts[PAYLOAD_ARTIFACT])
         config = context.model_config or {}
-        if not (config.get("verified") or config.get("unsealed")):
+        if not config.get("verified"):
             _verify_release(config)
         _reach_code(folder / "code")
         from components.packaging.serving import GuardedModel

@@ -186,3 +186,13 @@ def test_the_pyfunc_refuses_a_release_that_does_not_hold(
     own = verify_payload(release / "payload") if digest == "its own" else digest
     with pytest.raises(RuntimeError, match=says):
         _verify_release({"release": str(release), "home": str(settings.home), "payload_digest": own})
+
+
+def test_a_loader_that_has_verified_does_not_verify_twice(
+    settings: Settings, versions: list[str], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = registry.get_version("tiny", "1", settings=settings)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("the program was started to verify again"))
+    model = registry.load_verified(found, found.payload_digest, settings=settings)
+    assert model.predict(["A good day."])[0]["action"] == "allow"
+    assert "were ignored" not in capfd.readouterr().err
