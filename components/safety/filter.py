@@ -14,9 +14,9 @@ import json
 import logging
 from pathlib import Path
 from time import perf_counter
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from components.core.errors import IntegrityError
 from components.safety.classifier import HarmClassifier
@@ -67,6 +67,14 @@ class FilterSettings(BaseModel):
     category_refusals: dict[str, dict[str, str]]
     redact_personal_data: bool
     scrubbing: ScrubbingConfig | None
+
+    @field_validator("scrubbing", mode="before")
+    @classmethod
+    def _say_rules(cls, value: Any) -> Any:
+        """Filters written before there was a choice of detectors found names by rules, and go on doing so."""
+        if isinstance(value, dict) and "detectors" not in value:
+            return value | {"detectors": ({"kind": "rules"},)}
+        return value
 
     @staticmethod
     def of(config: SafetyConfig, *, thresholds: dict[str, dict[str, float]]) -> FilterSettings:

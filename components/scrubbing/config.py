@@ -50,6 +50,10 @@ Label = Literal[
 Policy = Literal["redact", "mask", "pseudonymize", "hash"]
 
 LABELS: tuple[Label, ...] = get_args(Label)
+# A town, a firm, a day, a people, a profession or a sum is nobody's by itself, and text without them says little.
+CONTEXT_LABELS: frozenset[Label] = frozenset({"LOCATION", "ORGANIZATION", "DATE_TIME", "NRP", "TITLE", "MONEY"})
+# What points at a person, and therefore goes from training text unless the config says otherwise.
+PERSONAL_LABELS: tuple[Label, ...] = tuple(label for label in LABELS if label not in CONTEXT_LABELS)
 
 
 class ScrubbingConfig(StageConfig):
@@ -59,7 +63,10 @@ class ScrubbingConfig(StageConfig):
 
     languages: tuple[Language, ...] = Field(min_length=1, description="Languages whose context rules are applied.")
     labels: tuple[Label, ...] = Field(
-        default=LABELS, min_length=1, description="Kinds of personal data that are replaced; all that are known."
+        default=PERSONAL_LABELS,
+        min_length=1,
+        description="Kinds of personal data that are replaced; unsaid, all but what only together tell of a person: "
+        "LOCATION, ORGANIZATION, DATE_TIME, NRP, TITLE, MONEY.",
     )
     policy: Policy = Field(
         description="redact: [LABEL]. mask: as many asterisks as characters. hash: [LABEL:digest] keyed by a secret, "

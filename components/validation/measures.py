@@ -12,8 +12,9 @@ import math
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,11 @@ from components.validation.config import ValidationConfig
 
 # Text and language of a record to the number of values found in it.
 CountPersonalData = Callable[[str, str | None], int]
+_CountMany = Callable[[Sequence[str], Sequence[str | None]], list[int]]
 Columns = dict[str, npt.NDArray[np.float64]]
 
 _SPACE = re.compile(r"\s+")
+_RECORDS_A_LOOK = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +55,13 @@ def measure_shard(job: ShardJob) -> None:
     """Measure a shard, or find it measured. One that is not JSON Lines throughout gets no numbers at all."""
     if job.path(".npz").exists():
         return
-    count = _counter(job.personal_data)
     rows: list[dict[str, float]] = []
     texts, ids = bytearray(), bytearray()
     try:
-        for number, record in enumerate(_records(job.shard)):
-            text, name = record.get("text"), record.get("id")
-            text = text if isinstance(text, str) and text.strip() else None
+        for number, (record, text, found) in enumerate(_searched(job)):
+            name = record.get("id")
             name = name if isinstance(name, str) and name else None
-            rows.append(_measure(record, text, name, job, count))
+            rows.append(_measure(record, text, name, job, found))
             nowhere = f"\0{job.shard.name}\0{number}"  # equals nothing, so that what is missing repeats nothing
             texts += digest_key(_SPACE.sub(" ", text).strip().casefold() if text and job.content else nowhere)
             ids += digest_key(name or nowhere)
@@ -90,14 +91,34 @@ def _records(shard: Path) -> Iterator[dict[str, Any]]:
             yield record
 
 
+def _searched(job: ShardJob) -> Iterator[tuple[dict[str, Any], str | None, int | None]]:
+    """Each record, its text and how many values were found in it; None where there is no text or nobody looks."""
+    count = _counter(job.personal_data) if job.content else None
+    records = _records(job.shard)
+    while batch := list(islice(records, _RECORDS_A_LOOK)):
+        texts = [text if isinstance(text := record.get("text"), str) and text.strip() else None for record in batch]
+        found: list[int | None] = [None] * len(batch)
+        if count is not None:
+            at = [index for index, text in enumerate(texts) if text is not None]
+            values = count([texts[index] or "" for index in at], [_language(batch[index]) for index in at])
+            for index, value in zip(at, values, strict=True):
+                found[index] = value
+        yield from zip(batch, texts, found, strict=True)
+
+
+def _language(record: dict[str, Any]) -> str | None:
+    lang = record.get("lang")
+    return lang if isinstance(lang, str) else None
+
+
 def _measure(
-    record: dict[str, Any], text: str | None, name: str | None, job: ShardJob, count: CountPersonalData | None
+    record: dict[str, Any], text: str | None, name: str | None, job: ShardJob, found: int | None
 ) -> dict[str, float]:
     """A flag is 1 or 0, and NaN where it cannot be known (no text, no detector)."""
     row = {"text_is_missing": float(text is None), "id_is_missing": float(name is None)}
     if not job.content:
         return row
-    given = record.get("lang") if isinstance(record.get("lang"), str) else None
+    given = _language(record)
     detected = None if text is None else detect_language(text)[0]
     lang = given or detected
     wanted = job.config.min_language_share
@@ -106,17 +127,19 @@ def _measure(
     return row | {
         "n_characters": math.nan if text is None else float(len(text)),
         "is_wrong_language": mismatch if lang in wanted else 1.0,
-        "has_personal_data": math.nan if text is None or count is None else float(count(text, given) > 0),
+        "has_personal_data": math.nan if found is None else float(found > 0),
         "is_wrong_label": float(label not in job.config.labels),
         **{f"is_{known}": float(lang == known) for known in wanted},
     }
 
 
-def _counter(personal_data: ScrubbingConfig | CountPersonalData | None) -> CountPersonalData | None:
+def _counter(personal_data: ScrubbingConfig | CountPersonalData | None) -> _CountMany | None:
     if isinstance(personal_data, ScrubbingConfig):
         engine = _engine_of(personal_data)
-        return lambda text, lang: len(engine.detect(text, lang))
-    return personal_data
+        return lambda texts, langs: [len(spans) for spans in engine.detect_many(texts, langs)]
+    if personal_data is None:
+        return None
+    return lambda texts, langs: [personal_data(text, lang) for text, lang in zip(texts, langs, strict=True)]
 
 
 _made = threading.local()

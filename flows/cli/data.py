@@ -129,7 +129,7 @@ def scrub(
     spans: Annotated[Path | None, typer.Option("--spans", help="JSONL file for offsets and labels.")] = None,
     lang: Annotated[str, typer.Option("--lang", help="auto, en or zh.")] = "auto",
     policy: Annotated[str, typer.Option("--policy", help="redact, mask, pseudonymize or hash.")] = "redact",
-    labels: Annotated[str | None, typer.Option("--labels", help="Only these, with commas between: PERSON,URL.")] = None,
+    labels: Annotated[str | None, typer.Option("--labels", help="Only these, PERSON,URL; unsaid: every label.")] = None,
     min_score: Annotated[float, typer.Option(min=0, max=1, help="Leave spans scored below this.")] = 0.5,
     workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Processes.")] = 1,
     column: options.Columns = None,

@@ -315,11 +315,9 @@ def _check_files(suite: str, paths: list[Path]) -> None:
 
 
 def _detector() -> Any:
-    """Finds personal data of every kind, for suites that look for it."""
-    from components.scrubbing.config import LABELS, ScrubbingConfig
+    """Finds what points at a person, for suites that look for it."""
+    from components.scrubbing.config import ScrubbingConfig
     from components.scrubbing.scrub import detect_personal_data
 
-    config = ScrubbingConfig.model_validate(
-        {"languages": ("en", "zh"), "labels": LABELS, "policy": "redact", "min_score": 0.5}
-    )
+    config = ScrubbingConfig.model_validate({"languages": ("en", "zh"), "policy": "redact", "min_score": 0.5})
     return lambda text, lang: detect_personal_data(text, lang, config)

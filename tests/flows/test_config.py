@@ -163,3 +163,19 @@ def test_the_benchmarks_of_the_evaluation_are_protected_unless_told_otherwise(tm
     del cleaning["protect"]
     (folder / "cleaning.yaml").write_text(yaml.safe_dump(cleaning), encoding="utf-8")
     assert load_config(config_dir=folder, overrides=["pipeline.data_root=data"]).cleaning.protect == derived
+
+
+@pytest.mark.parametrize(
+    ("profile", "kinds"),
+    [
+        ("demo", ["rules"]),
+        ("finetune", ["tagger", "rules"]),
+        ("public", ["tagger", "rules"]),
+        ("full", ["tagger", "rules"]),
+    ],
+)
+def test_profiles_find_names_and_leave_what_is_nobodys(profile: str, kinds: list[str]) -> None:
+    scrubbing = load_config(profile).scrubbing
+    assert [detector.kind for detector in scrubbing.detectors] == kinds
+    assert {"PERSON", "STREET_ADDRESS", "USERNAME", "AGE", "US_SSN", "CN_ID_CARD"} <= set(scrubbing.labels)
+    assert not {"LOCATION", "ORGANIZATION", "DATE_TIME", "NRP", "TITLE", "MONEY"} & set(scrubbing.labels)

@@ -40,22 +40,23 @@ def our_detection(labels: Sequence[str], *, min_score: float = _MIN_SCORE) -> Co
     return Contender("touchstone", version("touchstone"), detect)
 
 
-def presidio_detection(labels: Sequence[str]) -> Contender:
+def presidio_detection(labels: Sequence[str] | None) -> Contender:
     """Presidio's analyzer with its recognisers for these labels, at its own default threshold.
 
-    Raises: ConfigError where the extra is not installed.
+    None: every recogniser that it loads for English by itself. Raises: ConfigError where the extra is not installed.
     """
     try:
         import presidio_analyzer
     except ImportError as error:
         raise ConfigError("bench scrub needs Presidio: install the extra with make setup EXTRAS=bench") from error
+    pipeline = _blank_pipeline()
     registry = presidio_analyzer.RecognizerRegistry(supported_languages=["en"])
-    for label in labels:
+    if labels is None:
+        registry.load_predefined_recognizers(languages=["en"], nlp_engine=pipeline)
+    for label in labels or ():
         registry.add_recognizer(getattr(presidio_analyzer.predefined_recognizers, _RECOGNIZERS[label])())
     _keep_offline()
-    analyzer = presidio_analyzer.AnalyzerEngine(
-        registry=registry, nlp_engine=_blank_pipeline(), supported_languages=["en"]
-    )
+    analyzer = presidio_analyzer.AnalyzerEngine(registry=registry, nlp_engine=pipeline, supported_languages=["en"])
 
     def detect(texts: Sequence[str]) -> list[list[tuple[int, int, str]]]:
         return [

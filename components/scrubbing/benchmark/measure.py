@@ -97,10 +97,12 @@ def compare(
     )
 
 
-def speed_of(contender: Contender, texts: Sequence[str], *, rounds: int) -> Speed:
-    """One contender alone, after a warm-up."""
-    contender.detect(texts)
-    return _speed([_rate(contender.detect, texts) for _ in range(rounds)])
+def speeds_by_turns(pairs: Sequence[tuple[Contender, Sequence[str]]], *, rounds: int) -> list[Speed]:
+    """Each contender on its own texts, by turns after a warm-up."""
+    for contender, texts in pairs:
+        contender.detect(texts)
+    rates = [[_rate(contender.detect, texts) for contender, texts in pairs] for _ in range(rounds)]
+    return [_speed(list(of_one)) for of_one in zip(*rates, strict=True)]
 
 
 def _rate(detect: Detect, texts: Sequence[str]) -> float:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from components.scrubbing.detectors import Detector
+from components.scrubbing.detectors.names import NameDetector
 from components.scrubbing.detectors.tagger import TaggerDetector
 from components.scrubbing.spans import Span
 
@@ -19,8 +19,8 @@ class TaggerWithRules:
 
     name = "names"
 
-    def __init__(self, tagger: TaggerDetector, rules: Detector) -> None:
-        """``rules`` find persons."""
+    def __init__(self, tagger: TaggerDetector, rules: NameDetector) -> None:
+        """Both as they were configured."""
         self._tagger, self._rules = tagger, rules
         self.labels = tagger.labels | rules.labels
 
@@ -30,19 +30,24 @@ class TaggerWithRules:
 
     def detect_many(self, texts: Sequence[str], langs: Sequence[str]) -> list[Sequence[Span]]:
         """Spans of each text, in order."""
-        return self._beside_rules(texts, langs, self._tagger.detect_many(texts, langs))
+        return _beside(texts, langs, self._tagger.detect_many(texts, langs), self._rules.detect)
 
     def detect_again(self, texts: Sequence[str], langs: Sequence[str]) -> list[Sequence[Span]]:
         """What is new in texts that were looked at before, see ``TaggerDetector.detect_again``."""
-        return self._beside_rules(texts, langs, self._tagger.detect_again(texts, langs))
+        return _beside(texts, langs, self._tagger.detect_again(texts, langs), self._rules.detect_again)
 
-    def _beside_rules(
-        self, texts: Sequence[str], langs: Sequence[str], found: Sequence[Sequence[Span]]
-    ) -> list[Sequence[Span]]:
-        return [
-            [*spans, *_apart(self._rules.detect(text, lang), [span for span in spans if span.label == "PERSON"])]
-            for text, lang, spans in zip(texts, langs, found, strict=True)
-        ]
+
+def _beside(
+    texts: Sequence[str],
+    langs: Sequence[str],
+    found: Sequence[Sequence[Span]],
+    detect: Callable[[str, str], Iterable[Span]],
+) -> list[Sequence[Span]]:
+    """What was found in each text, and what the rules add."""
+    return [
+        [*spans, *_apart(detect(text, lang), [span for span in spans if span.label == "PERSON"])]
+        for text, lang, spans in zip(texts, langs, found, strict=True)
+    ]
 
 
 def _apart(spans: Iterable[Span], persons: Sequence[Span]) -> list[Span]:

@@ -27,7 +27,14 @@ class NameDetector:
 
     def detect(self, text: str, lang: str) -> Iterator[Span]:  # noqa: ARG002 - see the class
         """Spans of PERSON, titles and field names not included."""
+        return self._find(text, near_holes=False)
+
+    def detect_again(self, text: str, lang: str) -> Iterator[Span]:  # noqa: ARG002 - see the class
+        """What may be new in a text that was looked at before some of its characters became U+FFFC."""
+        return self._find(text, near_holes=True)
+
+    def _find(self, text: str, *, near_holes: bool) -> Iterator[Span]:
         if "en" in self._languages:
-            yield from find_english_names(text)
+            yield from find_english_names(text, near_holes=near_holes)
         if "zh" in self._languages and _HAN.search(text):
             yield from find_chinese_names(text)

@@ -67,13 +67,24 @@ _VOCATIVE_BEHIND = re.compile(r", (?:can|could|please|would|will|thank|i|you|we)
 _GREETING_BEHIND = re.compile(r"\s{0,2}(?:[,:!\n.;—–-]|$)")
 _LOWER = re.compile(rf"(?i)(?:my name is|people call me) ([{_LETTER}]{{3,20}}(?: [{_LETTER}]{{3,20}})?)(?=[\s.,;!?]|$)")
 _CAPITAL = re.compile(rf"[{_UPPER}]")
+_HOLE = "\ufffc"
+# No word decides from further away, to either side.
 _WIDTH = 48
+# What may stand right before a name that the words before it announce, and what may break the line before it.
+_LEADS = frozenset(":： \n—–-.")
+_STOPS = frozenset(".!")
+_BREAKS = frozenset(" \t\n\r—–-")
 
 
-def find_english_names(text: str) -> Iterator[Span]:
-    """Spans of PERSON; titles and field names are not part of them."""
+def find_english_names(text: str, *, near_holes: bool = False) -> Iterator[Span]:
+    """Spans of PERSON; titles and field names are not part of them.
+
+    ``near_holes``: of the runs of capitalised words only those that see a U+FFFC.
+    """
     if _CAPITAL.search(text):
         for run in _RUN.finditer(text):
+            if near_holes and text.find(_HOLE, max(0, run.start() - _WIDTH), run.end() + _WIDTH) < 0:
+                continue
             yield from _judge_run(text, run)
     if "ame is" in text or "call me" in text:
         yield from _find_lower_case(text)
@@ -81,45 +92,52 @@ def find_english_names(text: str) -> Iterator[Span]:
 
 def _judge_run(text: str, run: re.Match[str]) -> Iterator[Span]:
     """At most one name of a run of capitalised words, the first that a reason is found for."""
-    words = list(_NAME_WORD.finditer(text, run.start(), run.end()))
-    for index, word in enumerate(words):
+    # A run is mostly the one word that opens a sentence; this is called for each of them.
+    words = list(_NAME_WORD.finditer(text, run.start(), run.end())) if " " in run.group() else [run]
+    score = _score_before(text, run.start()) or _score_behind(text, words)
+    if score:
+        yield from _cut(words, score)
+        return
+    if len(words) > 1:
+        yield from _judge_words(text, run, words)
+
+
+def _judge_words(text: str, run: re.Match[str], words: list[re.Match[str]]) -> Iterator[Span]:
+    """A name in a run of two words and more, by the words themselves."""
+    if text[max(0, run.start() - 6) : run.start()].endswith((" I am ", " I'm ", " I’m ")) or _opens(text, run):
+        yield from _cut(words, 0.65, at_least=2)
+        return
+    for index, word in enumerate(words[:-1]):
         plain = word.group().rstrip(".").lower()
-        if index == 0:
-            score = _score_before(text, word.start()) or _score_behind(text, words)
-            if score:
-                yield from _cut(words, score)
-                return
-            if text[max(0, word.start() - 6) : word.start()].endswith((" I am ", " I'm ", " I’m ")) or _opens(
-                text, word
-            ):
-                yield from _cut(words, 0.65, at_least=2)
-                return
-        if index + 1 < len(words):
-            if plain in _TITLES:
-                yield from _cut(words[index + 1 :], 0.9)
-                return
-            if plain in _GREETINGS and _GREETING_BEHIND.match(text, run.end()):
-                yield from _cut(words[index + 1 :], 0.75)
-                return
-            if (
-                plain in GIVEN_NAMES_EN
-                and not word.group().isupper()
-                and word.group()[-1] != "."
-                and not _is_place(text, words[index:])
-            ):
-                yield from _cut(words[index:], 0.7, at_least=2)
-                return
+        if plain in _TITLES:
+            yield from _cut(words[index + 1 :], 0.9)
+            return
+        if plain in _GREETINGS and _GREETING_BEHIND.match(text, run.end()):
+            yield from _cut(words[index + 1 :], 0.75)
+            return
+        if (
+            plain in GIVEN_NAMES_EN
+            and not word.group().isupper()
+            and word.group()[-1] != "."
+            and not _is_place(text, words[index:])
+        ):
+            yield from _cut(words[index:], 0.7, at_least=2)
+            return
 
 
 def _score_before(text: str, start: int) -> float:
     """How sure the words before ``start`` make a name, 0 for not at all."""
-    left = text[max(0, start - _WIDTH) : start].lower()
-    if not left:
+    if not start or (last := text[start - 1]) not in _LEADS:
         return 0.0
-    last = left[-1]
+    left = text[max(0, start - _WIDTH) : start].lower()
+    before = left[-2:-1]
+    if last == " " and before in _STOPS:
+        # A sentence opens here; behind its stop only a title's dot counts.
+        word = left.rsplit(maxsplit=1)[-1]
+        return 0.9 if before == "." and len(word) > 1 and word.rstrip(".") in _TITLES else 0.0
     if last in ":： " and left.rstrip(" ")[-1:] in {":", "："} and _FIELD.search(left):
         return 0.75
-    if last in "\n—–- " and _is_sign_off(left):
+    if (last in "\n—–-" or (last == " " and before in _BREAKS)) and _is_sign_off(left):
         return 0.75
     if last == "." and left[:-1].rpartition(" ")[2] in _TITLES:
         return 0.9
@@ -150,19 +168,24 @@ def _score_last_words(left: str) -> float:
 def _score_behind(text: str, words: list[re.Match[str]]) -> float:
     """What follows the run, or a run at the start of a line that is addressed."""
     start, end = words[0].start(), words[-1].end()
-    right = text[end : end + 40]
-    if right.startswith(_ACT_BEHIND) or _AGE_BEHIND.match(right):
+    next_ = text[end : end + 1]
+    if next_ in {" ", ","} and (text.startswith(_ACT_BEHIND, end) or _AGE_BEHIND.match(text, end, end + 40)):
         return 0.6
-    if text[max(0, start - 8) : start].lower().endswith("this is ") and _SELF_BEHIND.match(right):
+    if text[max(0, start - 8) : start].lower().endswith("this is ") and _SELF_BEHIND.match(text, end, end + 40):
         return 0.75
-    if len(words) == 1 and (start == 0 or text[start - 1] == "\n") and _VOCATIVE_BEHIND.match(right):
+    if (
+        next_ == ","
+        and len(words) == 1
+        and (start == 0 or text[start - 1] == "\n")
+        and _VOCATIVE_BEHIND.match(text, end, end + 40)
+    ):
         return 0.6
     return 0.0
 
 
 def _opens(text: str, word: re.Match[str]) -> bool:
     """Whether the text opens with ``I am`` and the word."""
-    return text[: word.start()] in {"I am ", "I'm ", "I’m "}
+    return word.start() < 6 and text[: word.start()] in {"I am ", "I'm ", "I’m "}
 
 
 def _is_place(text: str, words: list[re.Match[str]]) -> bool:

@@ -71,5 +71,4 @@ DetectorSettings = Annotated[
     TaggerSettings | RulesSettings | PresidioSettings | SpacySettings | TransformersSettings,
     Field(discriminator="kind"),
 ]
-# Not the tagger yet: it takes places and organisations of clean text for personal data, and long repetitions slowly.
-DEFAULT_DETECTORS: tuple[DetectorSettings, ...] = (RulesSettings(),)
+DEFAULT_DETECTORS: tuple[DetectorSettings, ...] = (TaggerSettings(), RulesSettings())

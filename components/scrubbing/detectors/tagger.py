@@ -20,7 +20,7 @@ _HOLE = "\ufffc"
 _SURE = 0.8
 _REPEATED = 0.9
 # Patterns know the forms of these; where both find one, theirs stands.
-_BETTER_KNOWN = frozenset({"USERNAME", "CASE_NUMBER"})
+_BETTER_KNOWN = frozenset({"USERNAME", "CASE_NUMBER", "MONEY", "ZIP_CODE"})
 _LEAST_SURE = 0.55
 _MIN_SURNAME, _MIN_IDEOGRAPHS = 5, 3
 _EDGES = " \t\n\r,.;:!?\"'“”‘’()[]{}<>|*>-–—_/\\，。；：！？、（）《》「」【】\u3000"
@@ -35,6 +35,14 @@ _LATIN_HANDLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
 # What stands behind these the patterns judge by its form, and what they refuse is none.
 _KNOWN_FIELD = re.compile(r"(?:微信|微訊|qq|wechat|weixin)[号號]?[:：]? ?$", re.IGNORECASE)
 _FIELD_REACH = 10
+# Half a number is none: the rest of it stands right before or behind.
+_NUMBERS = frozenset({"MONEY", "ZIP_CODE", "AGE"})
+_DIGIT_BEFORE, _DIGIT_BEHIND = re.compile(r"(?:[0-9][.\-/]|[A-Za-z0-9])\Z"), re.compile(r"[.\-/]?[0-9]")
+# The door behind a number that ends an address, and words that no name ends with though they follow one.
+_DOOR = re.compile(
+    "(?:号|號|弄|栋|棟|幢|座|楼|樓|层|層|单元|單元|室)(?:[0-9]{1,4}(?:号|號|弄|栋|棟|幢|座|楼|樓|层|層|单元|單元|室))*"
+)
+_BEHIND_NAMES = frozenset("的了在是和与與及或被把将將从從对對于於到给給向就都也因")
 _NEVER_SINGLE = frozenset({"PERSON", "USERNAME"})
 _OVER_LINES = frozenset({"STREET_ADDRESS", "LOCATION"})
 
@@ -107,6 +115,11 @@ def _tidied(text: str, spans: Sequence[TaggedSpan]) -> list[TaggedSpan]:
             start, end = _whole_handle(text, start, end)  # noqa: PLW2901
             if _KNOWN_FIELD.search(text, max(0, start - _FIELD_REACH), start):
                 continue
+        is_number = label in _NUMBERS or (label == "STREET_ADDRESS" and text[start:end].isdigit())
+        if is_number and _is_part_of_a_number(text, start, end):
+            continue
+        if label == "PERSON" and end - start == 3 and text[end - 1] in _BEHIND_NAMES:
+            end -= 1  # noqa: PLW2901
         if start == end or _HOLE in text[start:end] or (label in _NEVER_SINGLE and _is_ideograph(text[start:end])):
             continue
         end = _closed(text, start, end, label)  # noqa: PLW2901
@@ -121,7 +134,10 @@ def _with_places(text: str, spans: Sequence[TaggedSpan]) -> list[TaggedSpan]:
     """With a place or postcode between two parts of an address as one of its parts."""
     joined: list[TaggedSpan] = []
     for span in spans:
-        if (
+        if joined and _is_town_of(text, joined[-1], span):
+            town = joined.pop()
+            span = (town[0], span[1], "STREET_ADDRESS", max(town[3], span[3]))  # noqa: PLW2901 - the span grows
+        elif (
             [label for _, _, label, _ in (*joined[-2:], span)] in _ADDRESSES
             and _NEXT.fullmatch(text[joined[-2][1] : joined[-1][0]])
             and _NEXT.fullmatch(text[joined[-1][1] : span[0]])
@@ -131,6 +147,13 @@ def _with_places(text: str, spans: Sequence[TaggedSpan]) -> list[TaggedSpan]:
             span = (first, span[1], "STREET_ADDRESS", score)  # noqa: PLW2901 - the span grows
         joined.append(span)
     return joined
+
+
+def _is_town_of(text: str, place: TaggedSpan, address: TaggedSpan) -> bool:
+    """Whether a Chinese address begins with the place, as it does where nothing stands between them."""
+    at = place[1]
+    sides = place[2] == "LOCATION" and address[2] == "STREET_ADDRESS" and at == address[0]
+    return sides and text[at - 1] >= "\u3400" and text[at] >= "\u3400"
 
 
 def _whole_handle(text: str, start: int, end: int) -> tuple[int, int]:
@@ -145,9 +168,17 @@ def _is_ideograph(value: str) -> bool:
     return len(value) == 1 and "\u3400" <= value <= "\u9fff"
 
 
+def _is_part_of_a_number(text: str, start: int, end: int) -> bool:
+    """Whether digits stand right beside a value, or letters right before it."""
+    whole = text[start].isdigit() and _DIGIT_BEFORE.search(text, max(0, start - 2), start) is not None
+    return whole or (text[end - 1].isdigit() and _DIGIT_BEHIND.match(text, end) is not None)
+
+
 def _closed(text: str, start: int, end: int, label: str) -> int:
-    """The end, with the dot of a title (``Mr.``) or the bracket that the value opened."""
+    """The end, with the dot of a title (``Mr.``), the bracket that the value opened, or the door (``200号``)."""
     behind = text[end : end + 1]
+    if label == "STREET_ADDRESS" and text[end - 1 : end].isdigit() and (door := _DOOR.match(text, end)):
+        return door.end()
     if behind == "." and label == "TITLE" and _SHORT_TITLE.fullmatch(text, start, end):
         return end + 1
     return end + (behind == ")" and "(" in text[start:end] and ")" not in text[start:end])

@@ -160,6 +160,16 @@ def test_a_filter_with_a_foreign_or_missing_part_does_not_load(folder: Path, tmp
         SafetyFilter.load(tmp_path / "copy")
 
 
+def test_a_filter_from_before_there_was_a_choice_of_detectors_goes_on_with_rules(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "copy")
+    settings_ = json.loads((folder / "filter.json").read_text())
+    settings_["scrubbing"] = {"languages": ["en"], "labels": ["PERSON"], "policy": "redact", "min_score": 0.5}
+    (tmp_path / "copy" / "filter.json").write_text(json.dumps(settings_))
+    loaded = SafetyFilter.load(tmp_path / "copy").settings.scrubbing
+    assert loaded is not None
+    assert [detector.kind for detector in loaded.detectors] == ["rules"]
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [

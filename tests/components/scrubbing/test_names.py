@@ -72,3 +72,12 @@ def test_chinese(text: str, expected: list[str]) -> None:
 def test_rules_of_other_languages_stay_off() -> None:
     assert not list(NameDetector(("zh",)).detect("My name is Grace Mercer.", "en"))
     assert not list(NameDetector(("en",)).detect("我叫李芳，你好", "zh"))
+
+
+@pytest.mark.parametrize("before", ["", "x " * 40])
+def test_a_second_look_is_at_what_sees_a_hole(before: str) -> None:
+    """Far from every hole nothing changed since the first look, so it is not judged again."""
+    text = f"Dr. Ana Ruiz left. {before}\ufffc said hello."
+    again = [text[span.start : span.end] for span in DETECTOR.detect_again(text, "en")]
+    assert names(text, "en") == ["Ana Ruiz"]
+    assert again == ([] if before else ["Ana Ruiz"])

@@ -13,11 +13,15 @@ from hypothesis import strategies as st
 from components.core.corpus import Record, write_records
 from components.core.jsonfiles import read_json
 from components.scrubbing import LABELS, ScrubbingConfig
+from components.scrubbing.detectors.settings import RulesSettings
 from components.validation import ValidationConfig
 from components.validation.schema import check_schema
 from components.validation.suite import validate_corpus
 
-SCRUBBING = ScrubbingConfig(languages=("en", "zh"), labels=LABELS, policy="redact", min_score=0.5)
+# Rules: what is judged here is the suite, not what a tagger thinks of these sentences.
+SCRUBBING = ScrubbingConfig(
+    languages=("en", "zh"), labels=LABELS, policy="redact", min_score=0.5, detectors=(RulesSettings(),)
+)
 TEXTS = {"en": "The kettle from shelf {} works well and it is quiet.", "zh": "架子{}上的水壶很好用，声音也很小。"}
 
 

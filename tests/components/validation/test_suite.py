@@ -16,13 +16,17 @@ from components.core.corpus import Record, write_records
 from components.core.errors import ContractError
 from components.core.jsonfiles import read_json
 from components.scrubbing import LABELS, ScrubbingConfig
+from components.scrubbing.detectors.settings import RulesSettings
 from components.validation import ValidationConfig
 from components.validation.expectations import RangeLimit, RowLimit, Rule, ShareLimit, run_suite
 from components.validation.report import State, combine
 from components.validation.schema import check_schema
 from components.validation.suite import validate_corpus
 
-SCRUBBING = ScrubbingConfig(languages=("en", "zh"), labels=LABELS, policy="redact", min_score=0.5)
+# Rules: what is judged here is the suite, not what a tagger thinks of these sentences.
+SCRUBBING = ScrubbingConfig(
+    languages=("en", "zh"), labels=LABELS, policy="redact", min_score=0.5, detectors=(RulesSettings(),)
+)
 
 
 def config(**changes: object) -> ValidationConfig:
