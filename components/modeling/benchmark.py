@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -89,6 +89,7 @@ def compare_pretraining(
     loss_seconds: float = 0.0,
     memory: bool = False,
     bf16: bool = False,
+    peer_dropout: float = 0.0,
     begins: Callable[[str], None] = lambda _: None,
 ) -> PretrainingComparison:
     """Compare on one shape.
@@ -103,6 +104,7 @@ def compare_pretraining(
         loss_seconds: Processor seconds that each contender trains for a held-out loss of its own; 0 leaves it out.
         memory: Whether each contender runs once more in a process of its own, whose peak is noted.
         bf16: Whether the ``Trainer`` runs in bf16 too; held-out losses are of its default precision alone.
+        peer_dropout: Dropout of the library's network; its own configuration says 0.1, ours has none in pretraining.
         begins: Told what begins: each turn of each contender, each training for the loss.
 
     Raises:
@@ -110,7 +112,7 @@ def compare_pretraining(
     """
     if config.objective != "mlm":
         raise ContractError(f"objective {config.objective}: the comparison is about mlm, which the Trainer knows too")
-    work = Work.of(encoded, tokenizer, config)
+    work = Work.of(encoded, tokenizer, config, peer_dropout)
     runners: dict[Contender, Runner] = {"ours": lambda count: run_ours(work, count)}
     for name, peer in PEERS.items():
         if bf16 or not peer.bf16:
@@ -131,7 +133,16 @@ def compare_pretraining(
     if memory:
         for name, figures in contenders.items():
             begins(f"memory, {name}")
-            figures.peak_memory_megabytes = _memory_of(name, encoded, tokenizer, config, steps)
+            figures.peak_memory_megabytes = _memory_of(
+                {
+                    "name": name,
+                    "encoded": str(encoded),
+                    "tokenizer": str(tokenizer),
+                    "steps": WARM_STEPS + steps,
+                    "config": config.model_dump(mode="json"),
+                    "peer_dropout": peer_dropout,
+                }
+            )
     network = work.network()
     return _comparison(
         config,
@@ -142,9 +153,9 @@ def compare_pretraining(
     )
 
 
-def run_contender(name: Contender, encoded: Path, tokenizer: Path, config: PretrainingConfig, steps: int) -> None:
+def run_contender(name: Contender, work: Work, steps: int) -> None:
     """Train one contender for so many steps; for a process whose memory is looked at."""
-    work = Work.of(encoded, tokenizer, config)
+    config = work.config
     with arithmetic(config.threads, config.seed):
         if name == "ours":
             run_ours(work, steps)
@@ -182,14 +193,12 @@ def _loss_after(work: Work, runner: Runner, steps: float) -> float:
     return round(work.heldout_loss(network), 4)
 
 
-def _memory_of(name: Contender, encoded: Path, tokenizer: Path, config: PretrainingConfig, steps: int) -> float:
-    """Peak resident megabytes of a fresh process that trains this contender."""
-    job = {"name": name, "encoded": str(encoded), "tokenizer": str(tokenizer), "steps": WARM_STEPS + steps,
-           "config": config.model_dump(mode="json")}  # fmt: skip
+def _memory_of(job: dict[str, Any]) -> float:
+    """Peak resident megabytes of a fresh process that trains a contender, as ``benchmark_memory.py`` is told."""
     command = [sys.executable, "-W", "ignore", "-m", "components.modeling.benchmark_memory"]
     done = subprocess.run(command, input=json.dumps(job), capture_output=True, text=True, check=False)  # noqa: S603 - ours
     if done.returncode:
-        raise InfrastructureError(f"the process that measures the memory of {name} ended with {done.returncode}")
+        raise InfrastructureError(f"the process that measures the memory of {job['name']} ended with {done.returncode}")
     return float(done.stdout.splitlines()[-1])
 
 

@@ -41,13 +41,14 @@ class Work:
     tokenizer: Any
     vocabulary: VocabularyIds
     config: PretrainingConfig
+    peer_dropout: float = 0.0
 
     @classmethod
-    def of(cls, encoded: Path, tokenizer: Path, config: PretrainingConfig) -> Work:
+    def of(cls, encoded: Path, tokenizer: Path, config: PretrainingConfig, peer_dropout: float = 0.0) -> Work:
         """The work on an encoded corpus."""
         opened = load_tokenizer(tokenizer)
         train, dev = load_split(encoded, "train"), load_split(encoded, "dev")
-        return cls(train, dev, opened, VocabularyIds.of(opened), config)
+        return cls(train, dev, opened, VocabularyIds.of(opened), config, peer_dropout)
 
     @cached_property
     def sequences(self) -> Sequences:
@@ -60,10 +61,11 @@ class Work:
             generator=np.random.default_rng(derive_seed(self.config.seed, "sequences", 0)),
         )
 
-    def network(self) -> PretrainingNetwork:
+    def network(self, *, dropout: float = 0.0) -> PretrainingNetwork:
         """The same new weights for everybody."""
+        shape = self.config.architecture.model_copy(update={"dropout": dropout})
         torch.manual_seed(derive_seed(self.config.seed, "weights"))
-        return make_network(self.config, self.vocabulary)
+        return make_network(self.config.model_copy(update={"architecture": shape}), self.vocabulary)
 
     def heldout_loss(self, network: PretrainingNetwork) -> float:
         """Nats a target on dev."""
@@ -124,7 +126,7 @@ def run_trainer(work: Work, peer: Peer, steps: int) -> tuple[PretrainingNetwork,
     """The library's loop with its default optimiser; the peak rate and warm-up are ours."""
     from transformers import PrinterCallback, Trainer, TrainerCallback
 
-    clock, network = _Clock(), work.network()
+    clock, network = _Clock(), work.network(dropout=work.peer_dropout)
     network.ask_last_layer(False)  # the library computes all of it
     collate = _Collator(work, network.arithmetic())
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from components.modeling.benchmark import run_contender
+from components.modeling.benchmark_contenders import Work
 from components.modeling.config import PretrainingConfig
 
 
@@ -15,7 +16,8 @@ def main() -> None:
     """Train as asked and say the most resident memory."""
     job = json.loads(sys.stdin.read())
     config = PretrainingConfig.model_validate(job["config"])
-    run_contender(job["name"], Path(job["encoded"]), Path(job["tokenizer"]), config, int(job["steps"]))
+    work = Work.of(Path(job["encoded"]), Path(job["tokenizer"]), config, job["peer_dropout"])
+    run_contender(job["name"], work, int(job["steps"]))
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     sys.stdout.write(f"{kilobytes / 1024:.1f}\n")
 

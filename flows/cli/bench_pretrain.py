@@ -58,6 +58,9 @@ def pretrain(
     ] = 0.0,
     memory: Annotated[bool, typer.Option("--memory", help="Peak memory, of a process of its own each.")] = False,
     bf16: Annotated[bool, typer.Option("--bf16", help="The Trainer in bf16 too.")] = False,
+    peer_dropout: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Dropout of the Trainer's network; its library's own is 0.1.")
+    ] = 0.0,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of the arithmetic.")] = None,
     column: options.Columns = None,
     json: options.Json = False,
@@ -89,9 +92,11 @@ def pretrain(
                 loss_seconds=loss_seconds,
                 memory=memory,
                 bf16=bf16,
+                peer_dropout=peer_dropout,
                 begins=enter,
             )
-        results.append(_document(report, documents=documents, max_tokens=max_tokens, mask_share=mask_share))
+        work = {"documents": documents, "max_tokens": max_tokens, "mask_share": mask_share}
+        results.append(_document(report, {**work, "peer_dropout": peer_dropout}))
     if not json:
         _show(report)
 
@@ -162,7 +167,7 @@ def _encode(
     encode_splits(folder / "splits", folder / "tokenizer", EncodingConfig(), out_dir=folder / "encoded")
 
 
-def _document(report: PretrainingComparison, *, documents: int, max_tokens: int, mask_share: float) -> dict[str, Any]:
+def _document(report: PretrainingComparison, asked: dict[str, float]) -> dict[str, Any]:
     from importlib.metadata import version
 
     sides = {name: figures.model_dump() for name, figures in report.contenders.items()}
@@ -181,7 +186,7 @@ def _document(report: PretrainingComparison, *, documents: int, max_tokens: int,
         "heldout_loss_ratio": report.heldout_loss_ratio,
         "heldout_loss_ratio_equal_time": report.heldout_loss_ratio_equal_time,
         "unit": "tokens/s of processor time",
-        "work": {"documents": documents, "max_tokens": max_tokens, "mask_share": mask_share, **work},
+        "work": {**asked, **work},
     }
 
 
