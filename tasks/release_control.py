@@ -12,9 +12,11 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from components.core.artefacts import DataDocuments
 from components.core.errors import ConfigError, IntegrityError
 from components.core.hashing import digest_file
 from components.core.jsonfiles import read_json
+from components.core.store import MANIFEST, ArtefactStore
 from components.release.approvals import approve, reject, waive
 from components.release.config import PROTECTED_ALIASES, ReleaseConfig
 from components.release.keys import KeyRing, SigningKey
@@ -24,7 +26,9 @@ from components.release.release import release_folder as sealed_folder
 from components.release.verify import VerificationTree, promotable, read_seal, servable, verify_release
 from tasks import registry
 from tasks.audit import open_audit, this_user
+from tasks.history import data_locations
 from tasks.settings import Settings
+from tasks.tracking import RunRef, log_path
 
 POLICY_KEY = "release_policy"
 
@@ -219,7 +223,41 @@ def promote_version(
         name, version, alias, verify=verify, settings=settings, expected=expected
     )
     publish_approvals(name, done.version, settings=settings)
+    write_documents(done, settings=settings)
     return done
+
+
+def write_documents(done: registry.Promotion, *, settings: Settings) -> Path:
+    """Write the documents of a promoted version into this home and log them to its run; returns the folder."""
+    from components.dossier.facts import Promoted, collect_facts
+    from components.dossier.write import write_dossier
+
+    found = registry.get_version(done.name, done.version, settings=settings)
+    release = release_of(found, settings)
+    facts = collect_facts(
+        release,
+        Promoted(done.name, done.version, done.alias, done.previous, now()),
+        inspect_release(release, settings=settings),
+        keyring=open_keyring(settings),
+        policy=find_policy(release, settings=settings),
+        data=_documented_data(found.run_id, settings),
+        software=registry.serving_software(found, settings=settings),
+        recorded=_recorded_decisions(release, settings),
+    )
+    folder = write_dossier(facts, settings.documents_folder / done.name / f"v{done.version}")
+    log_path(RunRef(run_id=found.run_id, tracking_uri=settings.tracking_uri()), folder, "documents")
+    return folder
+
+
+def _documented_data(run_id: str, settings: Settings) -> dict[str, Path]:
+    """Purpose to the documents of a version's data, where this home still holds them."""
+    store, found = ArtefactStore(settings.home), data_locations(run_id, settings)
+    manifests = {purpose: settings.home / location / MANIFEST for purpose, location in found.items()}
+    return {
+        purpose: store.path(DataDocuments.model_validate(read_json(path)))
+        for purpose, path in manifests.items()
+        if path.exists()
+    }
 
 
 def publish_approvals(name: str, version: str, *, settings: Settings) -> None:

@@ -48,7 +48,8 @@ def threat_page(_: DossierFacts, lang: Lang) -> str:
     """Who is trusted with what; what is prevented, what only detected, what neither."""
     model, words = threat_model(), WORDS[lang]
     link = (_file("threat-model", _other(lang)), words["other"])
-    return to_html(model.title[lang], lang, model.lead(lang), model.sections(lang), link=link)
+    page = to_html(model.title[lang], lang, model.lead(lang), model.sections(lang), link=link)
+    return page.replace("<nav>", f"<nav>{_link(_file('index', lang), words['index'])} · ", 1)
 
 
 def markdown_page(name: str, text: str, lang: Lang) -> str:

@@ -156,13 +156,12 @@ def _copy_payload(payload: Path, target: Path) -> None:
     files = read_manifest(payload).files
     for name in files:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
+    same = set(walk_files(payload)) - {PAYLOAD_FILE, MANIFEST} == set(files)
     cores = usable_cores()
     with ThreadPoolExecutor(cores) as copying, ThreadPoolExecutor(cores) as hashing:
-        largest_first = sorted(files, key=lambda name: -files[name].bytes)
+        largest_first = sorted(files, key=lambda name: -files[name].bytes) if same else []
         copied = copying.map(lambda name: _copy_hashed(payload / name, target / name, hashing), largest_first)
-        found = dict(zip(largest_first, copied, strict=True))
-    same = found == {name: file.sha256 for name, file in files.items()}
-    same = same and set(walk_files(payload)) - {PAYLOAD_FILE, MANIFEST} == set(files)
+        same = same and all(files[name].sha256 == found for name, found in zip(largest_first, copied, strict=True))
     shutil.copyfile(payload / PAYLOAD_FILE, target / PAYLOAD_FILE, follow_symlinks=False)
     if not same or read_manifest(target).files != files:
         verify_payload(payload)  # says which file it is
@@ -174,7 +173,8 @@ def _copy_hashed(source: Path, target: Path, hashing: Executor) -> str:
 
     One thread hashes a chunk while the other writes it and reads the next one into the other buffer.
     """
-    hasher, buffers = hashlib.sha256(), [memoryview(bytearray(_CHUNK_BYTES)) for _ in range(2)]
+    size = min(_CHUNK_BYTES, source.stat().st_size) or 1
+    hasher, buffers = hashlib.sha256(), [memoryview(bytearray(size)) for _ in range(2)]
     hashed: Future[None] | None = None
     with source.open("rb", buffering=0) as reader, target.open("xb", buffering=0) as writer:
         while count := reader.readinto(buffers[0]):
