@@ -94,6 +94,14 @@ def evidence_folder(candidate: CandidateRun, settings: Settings) -> Path:
         return Path(client.download_artifacts(candidate.run_id, "evidence"))
 
 
+def data_locations(run_id: str, settings: Settings) -> dict[str, str]:
+    """Purpose to the place of the data's documents in the home, as a candidate's run names them."""
+    prefix = "touchstone.data."
+    with _reading(settings) as client:
+        tags = client.get_run(run_id).data.tags
+    return {key.removeprefix(prefix): value for key, value in sorted(tags.items()) if key.startswith(prefix)}
+
+
 def stale_runs(settings: Settings) -> list[str]:
     """Ids of runs that ``reconcile_stale_runs`` would end."""
     if not has_database(settings):

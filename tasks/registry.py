@@ -247,6 +247,15 @@ def load_verified(found: Version, digest: str, *, settings: Settings) -> Any:
         return mlflow.pyfunc.load_model(str(folder), model_config={"payload_digest": digest, "verified": True})
 
 
+def serving_software(found: Version, *, settings: Settings) -> dict[str, str]:
+    """Libraries that a version was registered with, to their versions."""
+    with _registry(settings):
+        path = _model_folder(found) / "requirements.txt"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    pairs = [line.strip().split("==", 1) for line in lines if "==" in line]
+    return dict(sorted((name, version) for name, version in pairs))
+
+
 def check_against_log(found: Version, log: AuditLog) -> None:
     """That the version's tags are those it was created with. Raises IntegrityError if somebody edited them."""
     made = creation_of(found, log)

@@ -12,9 +12,11 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from components.core.artefacts import DataDocuments
 from components.core.errors import ConfigError, IntegrityError
 from components.core.hashing import digest_file
 from components.core.jsonfiles import read_json
+from components.core.store import MANIFEST, ArtefactStore
 from components.release.approvals import approve, reject, waive
 from components.release.config import PROTECTED_ALIASES, ReleaseConfig
 from components.release.keys import KeyRing, SigningKey
@@ -24,7 +26,9 @@ from components.release.release import release_folder as sealed_folder
 from components.release.verify import VerificationTree, promotable, read_seal, servable, verify_release
 from tasks import registry
 from tasks.audit import open_audit, this_user
+from tasks.history import data_locations
 from tasks.settings import Settings
+from tasks.tracking import RunRef, log_path
 
 POLICY_KEY = "release_policy"
 
@@ -101,18 +105,24 @@ def sign_decision(
     *,
     settings: Settings,
     key_file: Path | None = None,
+    key_name: str = "",
     policy: ReleaseConfig | None = None,
+    actor: str | None = None,
 ) -> tuple[Path, SigningKey]:
-    """Sign an approval or a rejection; returns the file and the key that signed."""
+    """Sign an approval or a rejection; returns the file and the key that signed.
+
+    ``key_name`` is the registered name of a key that lies in this home; with neither name nor file, the development key
+    signs. ``actor`` is who asked, for the audit log, where that is not this process's user alone.
+    """
     rules = find_policy(check_is_release(release), settings=settings, given=policy)
-    key = _signer(settings, key_file, rules.required_approvals[0].role)
+    key = _signer(settings, key_file, key_name, rules.required_approvals[0].role)
     moment = now()
     if kind == "reject":
         path = reject(release, key, reason=reason, now=moment)
     else:
         expires = moment + timedelta(days=rules.approval_valid_days)
         path = approve(release, key, reason=reason, expires=expires, now=moment)
-    _record_decision(kind, release, path, key, settings)
+    _record_decision(kind, release, path, key, settings, actor=actor)
     return path, key
 
 
@@ -124,9 +134,11 @@ def sign_waiver(
     *,
     settings: Settings,
     key_file: Path | None = None,
+    key_name: str = "",
     policy: ReleaseConfig | None = None,
+    actor: str | None = None,
 ) -> tuple[Path, SigningKey]:
-    """Sign a waiver of one gate until the end of a day (YYYY-MM-DD, UTC)."""
+    """Sign a waiver of one gate until the end of a day (YYYY-MM-DD, UTC). Keys and actor as in ``sign_decision``."""
     rules = find_policy(check_is_release(release), settings=settings, given=policy)
     if not rules.waiver_roles:
         raise ConfigError("release.waiver_roles is empty: this policy lets nobody waive a gate")
@@ -134,17 +146,19 @@ def sign_waiver(
         end = datetime.combine(date.fromisoformat(until), time.max, UTC)
     except ValueError as error:
         raise ConfigError(f"--until {until}: not a date; write YYYY-MM-DD") from error
-    key = _signer(settings, key_file, rules.waiver_roles[0])
+    key = _signer(settings, key_file, key_name, rules.waiver_roles[0])
     path = waive(release, key, gate=gate, reason=reason, until=end, now=now())
-    _record_decision("waive", release, path, key, settings)
+    _record_decision("waive", release, path, key, settings, actor=actor)
     return path, key
 
 
-def _record_decision(kind: str, release: Path, file: Path, key: SigningKey, settings: Settings) -> None:
+def _record_decision(
+    kind: str, release: Path, file: Path, key: SigningKey, settings: Settings, *, actor: str | None
+) -> None:
     """Note a signed file in the audit log, so that taking it away shows."""
     details = {"file": file.name, "key": key.record.name, "statement": _statement_digest(release)}
     name = read_seal(release, open_keyring(settings)).predicate.name
-    open_audit(settings).append(kind, name, "done", actor=this_user(), details=details)
+    open_audit(settings).append(kind, name, "done", actor=actor or this_user(), details=details)
 
 
 def _recorded_decisions(release: Path, settings: Settings) -> frozenset[str]:
@@ -209,7 +223,41 @@ def promote_version(
         name, version, alias, verify=verify, settings=settings, expected=expected
     )
     publish_approvals(name, done.version, settings=settings)
+    write_documents(done, settings=settings)
     return done
+
+
+def write_documents(done: registry.Promotion, *, settings: Settings) -> Path:
+    """Write the documents of a promoted version into this home and log them to its run; returns the folder."""
+    from components.dossier.facts import Promoted, collect_facts
+    from components.dossier.write import write_dossier
+
+    found = registry.get_version(done.name, done.version, settings=settings)
+    release = release_of(found, settings)
+    facts = collect_facts(
+        release,
+        Promoted(done.name, done.version, done.alias, done.previous, now()),
+        inspect_release(release, settings=settings),
+        keyring=open_keyring(settings),
+        policy=find_policy(release, settings=settings),
+        data=_documented_data(found.run_id, settings),
+        software=registry.serving_software(found, settings=settings),
+        recorded=_recorded_decisions(release, settings),
+    )
+    folder = write_dossier(facts, settings.documents_folder / done.name / f"v{done.version}")
+    log_path(RunRef(run_id=found.run_id, tracking_uri=settings.tracking_uri()), folder, "documents")
+    return folder
+
+
+def _documented_data(run_id: str, settings: Settings) -> dict[str, Path]:
+    """Purpose to the documents of a version's data, where this home still holds them."""
+    store, found = ArtefactStore(settings.home), data_locations(run_id, settings)
+    manifests = {purpose: settings.home / location / MANIFEST for purpose, location in found.items()}
+    return {
+        purpose: store.path(DataDocuments.model_validate(read_json(path)))
+        for purpose, path in manifests.items()
+        if path.exists()
+    }
 
 
 def publish_approvals(name: str, version: str, *, settings: Settings) -> None:
@@ -303,6 +351,8 @@ def release_of(found: registry.Version, settings: Settings) -> Path:
     return folder
 
 
-def _signer(settings: Settings, key_file: Path | None, role: str) -> SigningKey:
+def _signer(settings: Settings, key_file: Path | None, key_name: str, role: str) -> SigningKey:
     keyring = open_keyring(settings)
-    return keyring.signer_from_file(key_file) if key_file else keyring.development_key(role, now=now())
+    if key_file is not None:
+        return keyring.signer_from_file(key_file)
+    return keyring.signer(key_name) if key_name else keyring.development_key(role, now=now())

@@ -1,4 +1,4 @@
-"""MLflow and Prefect servers on loopback, started as detached processes and found again by their recorded address.
+"""MLflow and Prefect servers and the forms' runner on loopback: detached processes, found by their recorded address.
 
 ``<home>/servers.json`` holds ``{"mlflow": {"pid", "created", "address", "log"}, "prefect": …}``. A record counts only
 while a process of that number *and* that start time lives and its port answers, so a number used again is harmless.
@@ -27,8 +27,8 @@ from components.core.jsonfiles import read_json, write_json
 from tasks.templates import start_from_template
 
 HOST = "127.0.0.1"
-DEFAULT_PORTS: dict[str, int] = {"mlflow": 5000, "prefect": 4200}
-ServerKind = Literal["mlflow", "prefect"]
+DEFAULT_PORTS: dict[str, int] = {"mlflow": 5000, "prefect": 4200, "forms": 4280}
+ServerKind = Literal["mlflow", "prefect", "forms"]
 
 # Servers outlive this process on purpose; the handle is kept so that a stop in the same process also reaps them.
 _handles: dict[int, subprocess.Popen[bytes]] = {}
@@ -87,7 +87,8 @@ def start_server(
             return found, False
         chosen = _choose_port(kind, port)
         log = home / "logs" / f"{kind}-server.log"
-        process = _spawn(_command(home, kind, chosen), {**os.environ, **environment}, log)
+        own = _forms_environment(chosen) if kind == "forms" else {}
+        process = _spawn(_command(home, kind, chosen), {**os.environ, **environment, **own}, log, asks=kind == "forms")
         try:
             _wait_until_healthy(process, kind, chosen, log)
         except BaseException:
@@ -238,7 +239,21 @@ def _created(pid: int) -> float:
     return float(psutil.Process(pid).create_time())
 
 
+def _forms_environment(port: int) -> dict[str, str]:
+    """The forms' runner answers ``/health`` on a port of its own, and looks for a form sent off every second."""
+    return {
+        "PREFECT_RUNNER_SERVER_ENABLE": "true",
+        "PREFECT_RUNNER_SERVER_HOST": HOST,
+        "PREFECT_RUNNER_SERVER_PORT": str(port),
+        "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+        # Its health is when it asked last, which the work of a form may delay.
+        "PREFECT_RUNNER_SERVER_MISSED_POLLS_TOLERANCE": "60",
+    }
+
+
 def _command(home: Path, kind: ServerKind, port: int) -> list[str]:
+    if kind == "forms":
+        return [sys.executable, "-m", "flows.forms"]
     if kind == "prefect":
         start_from_template("prefect", home / "prefect" / "prefect.db")
         return [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port), "--ui"]
@@ -263,11 +278,13 @@ def _prefect_api_command(port: int) -> list[str]:
     ]
 
 
-def _spawn(command: list[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+def _spawn(
+    command: list[str], environment: Mapping[str, str], log: Path, *, asks: bool = False
+) -> subprocess.Popen[bytes]:
     """A process of its own session, so that Ctrl-C in the terminal does not reach it."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    # A server must not ask another server for anything.
-    hidden = {"PREFECT_API_URL", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"}
+    # A server must not ask another server for anything, unless that is what it is for.
+    hidden = set() if asks else {"PREFECT_API_URL", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"}
     cleaned = {name: value for name, value in environment.items() if name not in hidden}
     output: IO[bytes]
     with log.open("wb") as output:
@@ -287,7 +304,7 @@ def _spawn(command: list[str], environment: Mapping[str, str], log: Path) -> sub
 def _wait_until_healthy(process: subprocess.Popen[bytes], kind: ServerKind, port: int, log: Path) -> None:
     import httpx
 
-    url = f"http://{HOST}:{port}" + ("/health" if kind == "mlflow" else "/api/health")
+    url = f"http://{HOST}:{port}" + ("/api/health" if kind == "prefect" else "/health")
     deadline = time.monotonic() + _START_SECONDS
     with httpx.Client(timeout=5.0, trust_env=False) as client:
         while time.monotonic() < deadline:

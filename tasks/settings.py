@@ -6,6 +6,7 @@
     mlflow/                 mlflow.db and the artefacts of runs and models
     prefect/                Prefect's home
     releases/, keys/, runs/, logs/, locks/
+    documents/NAME/vN/      what a promotion wrote about the version; index.html
     audit.jsonl             every attempt to change the model registry
     servers.json            addresses of servers that ``touchstone ui`` and ``schedule`` started
 
@@ -104,6 +105,11 @@ class Settings(BaseSettings):
     def releases_folder(self) -> Path:
         """Release folders, ``<name>/<digest>/``."""
         return self.home / "releases"
+
+    @property
+    def documents_folder(self) -> Path:
+        """Documents of promoted versions, ``<name>/v<version>/``."""
+        return self.home / "documents"
 
     @property
     def keys_folder(self) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 ROOMS = (
     "core", "ingestion", "scrubbing", "cleaning", "validation", "documentation", "fairness", "privacy", "tokenization",
-    "modeling", "federated", "safety", "packaging", "evaluation", "gates", "interpretability", "release",
+    "modeling", "federated", "safety", "packaging", "evaluation", "gates", "interpretability", "release", "dossier",
 )  # fmt: skip
 FORBIDDEN = {
     "components": {"prefect", "mlflow", "tasks", "flows", "infra"},

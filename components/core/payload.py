@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from components.core.errors import IntegrityError
-from components.core.hashing import digest_file, digest_value
+from components.core.hashing import digest_each, digest_value
 from components.core.store import MANIFEST
 
 PAYLOAD_FILE = "payload.json"
@@ -99,17 +99,19 @@ def verify_payload(folder: Path, *, ignore: Iterable[str] = (MANIFEST,)) -> str:
     manifest = read_manifest(folder)
     present = set(walk_files(folder)) - {PAYLOAD_FILE} - set(ignore)
     listed = set(manifest.files)
-    changed = sorted(
-        name
-        for name in listed & present
-        if (folder / name).stat().st_size != manifest.files[name].bytes
-        or digest_file(folder / name) != "sha256:" + manifest.files[name].sha256
-    )
+    changed = _changed(folder, manifest, sorted(listed & present))
     problems = [("changed", changed), ("missing", sorted(listed - present)), ("extra", sorted(present - listed))]
     if any(names for _, names in problems):
         found = "; ".join(f"{kind}: {_some(names)}" for kind, names in problems if names)
         raise IntegrityError(f"{folder}: {found}; these are not the bytes that were evaluated, package again")
     return manifest.digest()
+
+
+def _changed(folder: Path, manifest: PayloadManifest, names: list[str]) -> list[str]:
+    """Those of the named files that are not what the manifest lists; a file of another size is not read."""
+    same_size = [name for name in names if (folder / name).stat().st_size == manifest.files[name].bytes]
+    digests = dict(zip(same_size, digest_each([folder / name for name in same_size]), strict=True))
+    return [name for name in names if digests.get(name) != "sha256:" + manifest.files[name].sha256]
 
 
 def walk_files(folder: Path) -> list[str]:

@@ -18,7 +18,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +28,7 @@ from pydantic import ValidationError
 
 from components.core.errors import ConfigError, IntegrityError
 from components.core.evidence import Evidence, Verdict
-from components.core.hashing import digest_file, digest_files, digest_value
+from components.core.hashing import digest_file, digest_files, digest_value, usable_cores
 from components.core.payload import PAYLOAD_FILE, json_text, read_manifest, verify_payload, walk_files
 from components.core.store import MANIFEST
 from components.release.cards import CardFacts, model_card
@@ -51,7 +51,7 @@ ENVELOPE_FILES = ("card.md", "card.zh.md", "evidence.json", "provenance.json", "
 
 _DIGEST_CHARACTERS = 12
 _SUPERSEDED = ".superseded"
-_CHUNK_BYTES = 1 << 22
+_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -154,11 +154,14 @@ def read_evidence(folder: Path) -> Evidence:
 def _copy_payload(payload: Path, target: Path) -> None:
     """Copy what the manifest lists. What is written is what was hashed, so each file is read once."""
     files = read_manifest(payload).files
+    for name in files:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
     same = set(walk_files(payload)) - {PAYLOAD_FILE, MANIFEST} == set(files)
-    with ThreadPoolExecutor(1) as hashing:
-        for name, listed in files.items():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            same = same and _copy_hashed(payload / name, target / name, hashing) == listed.sha256
+    cores = usable_cores()
+    with ThreadPoolExecutor(cores) as copying, ThreadPoolExecutor(cores) as hashing:
+        largest_first = sorted(files, key=lambda name: -files[name].bytes) if same else []
+        copied = copying.map(lambda name: _copy_hashed(payload / name, target / name, hashing), largest_first)
+        same = same and all(files[name].sha256 == found for name, found in zip(largest_first, copied, strict=True))
     shutil.copyfile(payload / PAYLOAD_FILE, target / PAYLOAD_FILE, follow_symlinks=False)
     if not same or read_manifest(target).files != files:
         verify_payload(payload)  # says which file it is
@@ -166,15 +169,25 @@ def _copy_payload(payload: Path, target: Path) -> None:
 
 
 def _copy_hashed(source: Path, target: Path, hashing: Executor) -> str:
-    """Copy a file; the SHA-256 of the bytes written, hex. One thread hashes a chunk while the other writes it."""
-    hasher, buffer = hashlib.sha256(), memoryview(bytearray(_CHUNK_BYTES))
+    """Copy a file; the SHA-256 of the bytes written, hex.
+
+    One thread hashes a chunk while the other writes it and reads the next one into the other buffer.
+    """
+    size = min(_CHUNK_BYTES, source.stat().st_size) or 1
+    hasher, buffers = hashlib.sha256(), [memoryview(bytearray(size)) for _ in range(2)]
+    hashed: Future[None] | None = None
     with source.open("rb", buffering=0) as reader, target.open("xb", buffering=0) as writer:
-        while count := reader.readinto(buffer):
-            hashed = hashing.submit(hasher.update, buffer[:count])
+        while count := reader.readinto(buffers[0]):
+            chunk = buffers[0][:count]
+            if hashed is not None:
+                hashed.result()
+            hashed = hashing.submit(hasher.update, chunk)
             written = 0
             while written < count:
-                written += writer.write(buffer[written:count])
-            hashed.result()
+                written += writer.write(chunk[written:])
+            buffers.reverse()
+    if hashed is not None:
+        hashed.result()
     return hasher.hexdigest()
 
 

@@ -55,11 +55,13 @@ def ui(
         return
     for kind, record in records.items():
         console.print(f"{kind:<8} {record.address}   (log: {record.log})", markup=False, soft_wrap=True)
+    console.print(f"approve, reject, waive and promote by form: {records['prefect'].address}/deployments", markup=False,
+                  soft_wrap=True)  # fmt: skip
     console.print("every touchstone command in this folder finds them; stop them with: touchstone ui --stop")
 
 
 def _start(settings: Settings, ports: dict[str, int | None]) -> dict[str, ServerRecord]:
-    """Both at once: each spends its start importing."""
+    """Both servers at once, since each spends its start importing; then the forms, which need Prefect."""
     from tasks.servers import check_port, find_server, start_server
     from tasks.settings import environment_for
 
@@ -75,13 +77,16 @@ def _start(settings: Settings, ports: dict[str, int | None]) -> dict[str, Server
             kind: pool.submit(start_server, settings.home, kind, environment=environment, port=ports[kind])
             for kind in kinds
         }
-        return {kind: future.result()[0] for kind, future in waiting.items()}
+        records = {kind: future.result()[0] for kind, future in waiting.items()}
+    asked = environment | {"PREFECT_API_URL": f"{records['prefect'].address}/api"}
+    records["forms"], _ = start_server(settings.home, "forms", environment=asked)
+    return records
 
 
 def _stop(settings: Settings) -> list[str]:
     from tasks.servers import stop_server
 
-    kinds: tuple[ServerKind, ...] = ("mlflow", "prefect")
+    kinds: tuple[ServerKind, ...] = ("forms", "mlflow", "prefect")
     return [kind for kind in kinds if stop_server(settings.home, kind) is not None]
 
 

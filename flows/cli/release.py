@@ -103,7 +103,7 @@ def promote(
         done = promote_version(name, version, settings=settings, alias=alias, policy=policy_of(profile, config))
         results.append(done)
     if not json:
-        _print_promotion(done)
+        _print_promotion(done, settings)
 
 
 def rollback(
@@ -121,7 +121,7 @@ def rollback(
         done = roll_back(name, settings=settings, alias=alias, policy=policy_of(profile, config))
         results.append(done)
     if not json:
-        _print_promotion(done)
+        _print_promotion(done, settings)
 
 
 def verify(
@@ -310,10 +310,13 @@ def _print_signed(outcome: dict[str, Any]) -> None:
         console.print(f"  still open: {line}", markup=False, soft_wrap=True)
 
 
-def _print_promotion(done: Promotion) -> None:
+def _print_promotion(done: Promotion, settings: Settings) -> None:
     before = f" (before: v{done.previous})" if done.previous else ""
     screen().print(f"models:/{done.name}@{done.alias} is v{done.version}{before}, payload {done.payload_digest[7:19]}",
                    style="green", markup=False)  # fmt: skip
+    documents = settings.documents_folder / done.name / f"v{done.version}" / "index.html"
+    if documents.exists():
+        screen().print(f"its documents: {documents}", markup=False, soft_wrap=True)
 
 
 def _payload_tree(payload: Path) -> dict[str, Any]:

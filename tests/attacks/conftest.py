@@ -48,17 +48,23 @@ def _free_port() -> int:
 @pytest.fixture(scope="session")
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A home whose model ``guarded`` has v1 in production and v2 that nobody approved, behind one server for all."""
-    settings = Settings(home=tmp_path_factory.mktemp("attacked") / "home")
-    with _in_home(settings):
-        server, _ = start_server(settings.home, "mlflow", environment={}, port=_free_port())
-        world = World(settings, server.address)
-        for name, role in PEOPLE.items():
-            world.keys.create(name, role, now=datetime.now(UTC))
-        _, first = world.release("guarded")
-        assert world.promotion("guarded", first) == ""
-        world.release("guarded", approved=False)
-    yield world
-    stop_server(settings.home, "mlflow")
+    # Said outright: MLflow leaves the addresses that any test before has set in the environment.
+    settings = Settings(
+        home=tmp_path_factory.mktemp("attacked") / "home", mlflow_tracking_uri="", mlflow_registry_uri="",
+        prefect_api_url="",
+    )  # fmt: skip
+    try:
+        with _in_home(settings):
+            server, _ = start_server(settings.home, "mlflow", environment={}, port=_free_port())
+            world = World(settings, server.address)
+            for name, role in PEOPLE.items():
+                world.keys.create(name, role, now=datetime.now(UTC))
+            _, first = world.release("guarded")
+            assert world.promotion("guarded", first) == ""
+            world.release("guarded", approved=False)
+        yield world
+    finally:
+        stop_server(settings.home, "mlflow")
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ from testkit.attacked import World
 
 from tasks import registry
 
-# In the soak: MLflow keeps the registry of whatever test ran before in the same process.
-pytestmark = [pytest.mark.servers, pytest.mark.soak]
+pytestmark = [pytest.mark.servers]
 
 
 def test_an_alias_moved_by_sql_is_found_at_load(world: World) -> None:

@@ -17,8 +17,7 @@ from testkit.releases import write_payload
 from tasks import registry
 from tasks.tracking import run_scope
 
-# In the soak: MLflow keeps the registry of whatever test ran before in the same process.
-pytestmark = [pytest.mark.servers, pytest.mark.soak]
+pytestmark = [pytest.mark.servers]
 
 _ALIAS = r"^403 .*@{alias} is protected: .*approvals/state: pending; needs 1 more of role approver"
 _UNAPPROVED = _ALIAS.format(alias="production")

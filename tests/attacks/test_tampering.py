@@ -26,8 +26,7 @@ from components.release.keys import KeyRing
 from components.release.policy import PolicyPins
 from tasks.release_control import sign_decision
 
-# In the soak: MLflow keeps the registry of whatever test ran before in the same process.
-pytestmark = [pytest.mark.servers, pytest.mark.soak]
+pytestmark = [pytest.mark.servers]
 
 
 @dataclass

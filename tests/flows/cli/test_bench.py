@@ -15,7 +15,7 @@ Cli = Callable[..., Any]
 
 def test_unknown_name_and_missing_peer_are_usage_errors(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = cli("bench", "nothing")
-    assert (ended.code, "known: dedup, pretrain, scrub" in ended.err) == (2, True)
+    assert (ended.code, "known: dedup, pretrain, scrub, seal" in ended.err) == (2, True)
     monkeypatch.setitem(sys.modules, "presidio_analyzer", None)
     ended = cli("bench", "scrub", "--documents", "100")
     assert (ended.code, "EXTRAS=bench" in ended.err) == (2, True)
@@ -71,7 +71,18 @@ def test_pretrain_beside_the_trainer(cli: Cli, tmp_path: Path) -> None:
     assert ("Trainer full rows" in shown.out, "equal time" in shown.out) == (True, False)
 
 
+def test_seal_beside_one_reading(cli: Cli) -> None:
+    """Small work, so no ratio is promised here."""
+    ended = cli("bench", "seal", "--megabytes", "3", "--files", "2", "--rounds", "2", "--json")
+    assert ended.code == 0, ended.err
+    result = json.loads(ended.out)
+    assert (result["bench"], result["peer"]["name"], result["unit"]) == ("seal", "hashlib.sha256", "s")
+    assert result["ratio"] == max(result["seal_ratio"]["median"], result["verify_ratio"]["median"])
+    assert (result["work"]["megabytes"], result["work"]["files"], result["work"]["rounds"]) == (3, 2, 2)
+    assert list(Path("home").glob("bench-*")) == []
+
+
 def test_every_benchmark_explains_itself(cli: Cli) -> None:
-    for name in ("dedup", "pretrain", "scrub"):
+    for name in ("dedup", "pretrain", "scrub", "seal"):
         ended = cli("bench", name, "--help")
         assert (ended.code, "--json" in ended.out, "Example: touchstone bench" in ended.out) == (0, True, True)

@@ -154,6 +154,7 @@ def main() -> None:
     # Imported before the forks, opened after them: SQLite's connections do not survive one.
     import mlflow.pyfunc  # noqa: F401
 
+    import components.dossier.write  # noqa: F401
     import tasks.guarded_registry  # noqa: F401
 
     outcomes = (

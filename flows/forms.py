@@ -1,0 +1,29 @@
+"""``python -m flows.forms``: keeps the deployments ``decide/form`` and ``promote/form`` served for this home.
+
+Prefect's user interface makes a form of a deployment's parameters. ``touchstone ui`` starts this beside the servers.
+"""
+
+from __future__ import annotations
+
+from tasks.settings import prepare_environment
+
+
+def main() -> None:
+    """Serve until terminated, on the Prefect API that ``PREFECT_API_URL`` names."""
+    prepare_environment()
+    from prefect import serve
+    from prefect.types.entrypoint import EntrypointType
+
+    from flows.decide import decide
+    from flows.promote import promote
+
+    forms = [
+        # By name, not by file: the run's process need not start in this folder.
+        flow.to_deployment("form", tags=["touchstone"], entrypoint_type=EntrypointType.MODULE_PATH)
+        for flow in (decide, promote)
+    ]
+    serve(*forms, print_starting_message=False)
+
+
+if __name__ == "__main__":
+    main()
