@@ -145,6 +145,15 @@ class PipelineConfig(StageConfig):
             self.ingestion_of(purpose)
         return self
 
+    @model_validator(mode="after")
+    def _private_data_alike(self) -> Self:
+        if self.finetuning.privacy is not None and self.balance.reweigh:
+            raise ValueError(
+                "balance.reweigh and finetuning.privacy: weights would be made from everybody's records; set "
+                "balance.reweigh: false"
+            )
+        return self
+
     @property
     def purposes(self) -> tuple[Purpose, ...]:
         """The corpora that this run reads."""

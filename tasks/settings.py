@@ -7,6 +7,7 @@
     prefect/                Prefect's home
     releases/, keys/, runs/, logs/, locks/
     audit.jsonl             every attempt to change the model registry
+    ledger/                 what private trainings have spent of each scope's budget
     servers.json            addresses of servers that ``touchstone ui`` and ``schedule`` started
 
 ``MLFLOW_TRACKING_URI``, ``MLFLOW_REGISTRY_URI`` and ``PREFECT_API_URL`` win where set; then servers recorded for this

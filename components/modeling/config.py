@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from components.core.config import StageConfig
 from components.core.hashing import digest_value
+from components.privacy.config import PrivacyConfig
 
 Precision = Literal["auto", "fp32", "bf16"]
 Layout = Literal["bert", "modern", "llama"]
@@ -185,3 +186,16 @@ class FinetuningConfig(StageConfig):
     threads: int | None = Field(default=None, ge=1, description="Threads of the arithmetic; None: as torch finds.")
     log_every_steps: int = Field(default=10, ge=1, description="Steps between two lines of the journal.")
     seed: int = Field(default=0, ge=0, description="Seed of the head, order and dropout.")
+    privacy: PrivacyConfig | None = Field(
+        default=None,
+        description="Differential privacy; batch_size and patience_epochs then have no effect. None: not private.",
+    )
+
+    @model_validator(mode="after")
+    def _private_alike(self) -> FinetuningConfig:
+        if self.privacy is not None and self.balance_classes:
+            raise ValueError(
+                "balance_classes and privacy: class weights would be made from everybody's labels; set "
+                "balance_classes: false"
+            )
+        return self

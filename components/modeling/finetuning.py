@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from components.core.corpus import read_records
-from components.core.errors import ContractError
+from components.core.errors import ConfigError, ContractError
 from components.core.jsonfiles import read_json, write_json
 from components.core.seeds import derive_seed
 from components.core.store import StageReport
@@ -32,8 +32,13 @@ from components.modeling.journals import JOURNAL_FILE
 from components.modeling.loading import architectures, load_model, load_tokenizer
 from components.modeling.loop_callbacks import MetricsCallback, ProgressCallback
 from components.modeling.optimisation import arithmetic, make_optimizer, warmup_stable_decay
+from components.modeling.private_training import PrivateBatches, PrivateSteps
 from components.modeling.saving import save_model
 from components.modeling.training_loop import LoopResult, LoopSettings, StepModule, run_steps
+from components.privacy.accounting import Mechanism, solve_noise
+from components.privacy.claim import PRIVACY_FILE, PrivacyClaim, make_claim
+from components.privacy.ledger import LedgerPlace
+from components.privacy.units import rows_by_unit
 
 # Heads that a checkpoint of another task does not have; everything else must come from the checkpoint.
 _NEW_TENSORS = ("classifier", "pre_classifier", "pooler", "bert.pooler", "score")
@@ -64,6 +69,16 @@ class FinetuningModule(StepModule):
         losses_B = nn.functional.cross_entropy(outputs.logits.float(), batch["labels_B"], reduction="none")
         return {"loss": (losses_B * batch["weights_B"]).mean()}
 
+    def row_losses(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Cross entropy in nats of every row."""
+        inputs = {"input_ids": batch["input_ids_BT"], "attention_mask": batch["attention_mask_BT"]}
+        if self.model.config.model_type == "bert":  # whose own positions would be one row for all
+            places_T = torch.arange(inputs["input_ids"].shape[1], device=self.device)
+            inputs["position_ids"] = places_T.expand_as(inputs["input_ids"]).contiguous()
+            inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])
+        logits = self.model(**inputs).logits.float()
+        return nn.functional.cross_entropy(logits, batch["labels_B"], reduction="none")
+
     def configure_optimizers(self) -> Any:
         """AdamW, lower layers slower; linear up, then linear down to the end."""
         config, total = self.config, self.settings.total_steps
@@ -91,6 +106,7 @@ def finetune(
     work_dir: Path,
     on_metrics: MetricsCallback | None = None,
     on_progress: ProgressCallback | None = None,
+    ledger: LedgerPlace | None = None,
 ) -> StageReport:
     """Fine-tune on ``splits/train``, stop and calibrate on ``splits/dev``.
 
@@ -102,8 +118,11 @@ def finetune(
         work_dir: Checkpoints; the same folder continues a killed run.
         on_metrics: Called with (step, metrics) for every line of the journal.
         on_progress: Called with (done, total, "steps", {"loss", "tokens_per_second"}) after every step.
+        ledger: Where steps are entered before they are taken, if the config asks for privacy.
 
     Raises:
+        ConfigError: Privacy that does not fit the data or the model, or that the scope's budget does not reach.
+        IntegrityError: The ledger's chain is broken.
         ContractError: A record lacks its label or has one that train lacks, fewer than two labels, or a loss that is
             not finite.
     """
@@ -114,12 +133,16 @@ def finetune(
         max_tokens = min(config.max_tokens, int(network.config.max_position_embeddings), tokenizer.model_max_length)
         train = _read(splits / "train", labels, tokenizer, max_tokens, config.balance_classes)
         dev = _read(splits / "dev", labels, tokenizer, max_tokens, balance_classes=False)
+        private = _private_plan(
+            network, train, config, corpus=splits / "train", pad_id=tokenizer.pad_token_id, ledger=ledger
+        )
         result, evaluation = _train(
             network,
             tokenizer,
             train,
             dev,
             config,
+            private=private,
             labels=labels,
             work_dir=work_dir,
             on_metrics=on_metrics,
@@ -139,8 +162,11 @@ def finetune(
         best_epoch=evaluation.best_epoch,
         temperature=temperature,
         scores=score(logits_NL, dev.labels_N, temperature),
+        counts=private is None,
     )
     write_json(report, out_dir / "report.json")
+    if private is not None:
+        write_json(private.claim(result.steps), out_dir / PRIVACY_FILE)
     rate = round(result.tokens / max(1e-9, result.seconds))
     return StageReport(rows=len(train.rows), summary={**report.summary(), "tokens_per_second": rate})
 
@@ -152,37 +178,99 @@ def _train(
     dev: LabelledRecords,
     config: FinetuningConfig,
     *,
+    private: _PrivatePlan | None,
     labels: tuple[str, ...],
     work_dir: Path,
     on_metrics: MetricsCallback | None,
     on_progress: ProgressCallback | None,
 ) -> tuple[LoopResult, DevEvaluation]:
-    """Run the steps and leave the network at its best epoch."""
-    batches = ClassificationBatches(
-        train.rows,
-        train.labels_N,
-        train.weights_N,
-        pad_id=tokenizer.pad_token_id,
-        batch_size=config.batch_size,
-        seed=config.seed,
+    """Run the steps and leave the network at its best epoch, or at its last one where choosing would be a release."""
+    batches: Any = (
+        private.batches
+        if private is not None
+        else ClassificationBatches(
+            train.rows,
+            train.labels_N,
+            train.weights_N,
+            pad_id=tokenizer.pad_token_id,
+            batch_size=config.batch_size,
+            seed=config.seed,
+        )
     )
-    settings = _settings(config, batches.steps_per_epoch, labels, len(train.rows))
+    steps_per_epoch = private.steps_per_epoch if private is not None else batches.steps_per_epoch
+    settings = _settings(config, steps_per_epoch, labels, len(train.rows))
     evaluation = DevEvaluation(
         dev.rows,
         dev.labels_N,
         pad_id=tokenizer.pad_token_id,
-        steps_per_epoch=batches.steps_per_epoch,
+        steps_per_epoch=steps_per_epoch,
         total_steps=settings.total_steps,
-        patience=config.patience_epochs,
+        patience=config.patience_epochs if private is None else config.epochs + 1,
         work_dir=work_dir,
         on_metrics=on_metrics,
     )
     module = FinetuningModule(network, config, settings)
+    module.private = private.steps if private is not None else None
     result = run_steps(
         module, batches, work_dir=work_dir, on_metrics=on_metrics, on_progress=on_progress, callbacks=[evaluation]
     )
-    evaluation.restore_best(network)
+    if private is None:
+        evaluation.restore_best(network)
+    network.to("cpu").eval()
     return result, evaluation
+
+
+@dataclass(frozen=True)
+class _PrivatePlan:
+    """A private training: its batches, its steps, and how many units there are."""
+
+    batches: PrivateBatches
+    steps: PrivateSteps
+    steps_per_epoch: int
+    units: int
+
+    def claim(self, steps: int) -> PrivacyClaim:
+        """What may be said of the model after so many steps."""
+        taken = replace(self.steps.mechanism, steps=steps)
+        return make_claim(self.steps.config, taken, units=self.units, charged=self.steps.charged())
+
+
+def _private_plan(
+    network: Any,
+    train: LabelledRecords,
+    config: FinetuningConfig,
+    *,
+    corpus: Path,
+    pad_id: int,
+    ledger: LedgerPlace | None,
+) -> _PrivatePlan | None:
+    """Units, noise and account of a private training, or None."""
+    privacy = config.privacy
+    if privacy is None:
+        return None
+    if ledger is None:
+        raise ConfigError("finetuning.privacy: no ledger to enter the steps in; run it through the pipeline")
+    rows_of_unit = rows_by_unit(list(read_records(corpus)), privacy, corpus)
+    rate = privacy.expected_units / len(rows_of_unit)
+    per_epoch = -(-len(rows_of_unit) // privacy.expected_units)
+    total = total_steps(config, per_epoch)
+    sigma = solve_noise(rate, total, epsilon=privacy.epsilon, delta=privacy.delta)
+    batches = PrivateBatches(
+        train.rows,
+        train.labels_N,
+        rows_of_unit,
+        pad_id=pad_id,
+        sampling_rate=rate,
+        micro_batch_rows=privacy.micro_batch_rows,
+    )
+    steps = PrivateSteps(network, privacy, Mechanism(rate, sigma, total), ledger)
+    return _PrivatePlan(batches, steps, per_epoch, len(rows_of_unit))
+
+
+def total_steps(config: FinetuningConfig, steps_per_epoch: int) -> int:
+    """Steps of a whole training."""
+    total = config.epochs * steps_per_epoch
+    return total if config.max_steps is None else min(total, config.max_steps)
 
 
 def read_labels(corpus: Path) -> tuple[str, ...]:
@@ -249,9 +337,8 @@ def _read(
 
 
 def _settings(config: FinetuningConfig, steps_per_epoch: int, labels: tuple[str, ...], rows: int) -> LoopSettings:
-    total = config.epochs * steps_per_epoch
     return LoopSettings(
-        total_steps=total if config.max_steps is None else min(total, config.max_steps),
+        total_steps=total_steps(config, steps_per_epoch),
         clip_norm=config.clip_norm,
         precision=config.precision,
         log_every_steps=config.log_every_steps,
@@ -270,11 +357,13 @@ def _report(
     best_epoch: int,
     temperature: float,
     scores: DevScores,
+    counts: bool,
 ) -> FinetuningReport:
+    """Without ``counts`` it does not say how many records have which label: that is a figure of the people's data."""
     counts_L = np.bincount(train.labels_N, minlength=len(labels))
     return FinetuningReport(
         labels=list(labels),
-        train_records={label: int(count) for label, count in zip(labels, counts_L, strict=True)},
+        train_records={label: int(n) for label, n in zip(labels, counts_L, strict=True)} if counts else {},
         dev_records=len(dev.rows),
         steps=steps,
         best_epoch=best_epoch,
