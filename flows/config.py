@@ -98,6 +98,7 @@ class PretrainingStage(PretrainingConfig):
         if self.reference_epochs is None:
             return None
         values = self.model_dump(exclude={"sources", "reference_epochs"}) | {"epochs": self.reference_epochs}
+        values["privacy"] = None  # trained on the holdout, never released: it stands for somebody who knows the data
         return PretrainingConfig.model_validate(values)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from components.core.corpus import read_records
-from components.core.errors import ConfigError, ContractError
+from components.core.errors import ContractError
 from components.core.jsonfiles import read_json, write_json
 from components.core.seeds import derive_seed
 from components.core.store import StageReport
@@ -32,13 +32,12 @@ from components.modeling.journals import JOURNAL_FILE
 from components.modeling.loading import architectures, load_model, load_tokenizer
 from components.modeling.loop_callbacks import MetricsCallback, ProgressCallback
 from components.modeling.optimisation import arithmetic, make_optimizer, warmup_stable_decay
-from components.modeling.private_training import PrivateBatches, PrivateSteps
+from components.modeling.private_finetuning import PrivatePlan, plan_private, total_steps
 from components.modeling.saving import save_model
 from components.modeling.training_loop import LoopResult, LoopSettings, StepModule, run_steps
-from components.privacy.accounting import Mechanism, solve_noise
-from components.privacy.claim import PRIVACY_FILE, PrivacyClaim, make_claim
+from components.privacy.audit import PrivacyAudit
+from components.privacy.claim import PRIVACY_FILE
 from components.privacy.ledger import LedgerPlace
-from components.privacy.units import rows_by_unit
 
 # Heads that a checkpoint of another task does not have; everything else must come from the checkpoint.
 _NEW_TENSORS = ("classifier", "pre_classifier", "pooler", "bert.pooler", "score")
@@ -133,10 +132,17 @@ def finetune(
         max_tokens = min(config.max_tokens, int(network.config.max_position_embeddings), tokenizer.model_max_length)
         train = _read(splits / "train", labels, tokenizer, max_tokens, config.balance_classes)
         dev = _read(splits / "dev", labels, tokenizer, max_tokens, balance_classes=False)
-        private = _private_plan(
-            network, train, config, corpus=splits / "train", pad_id=tokenizer.pad_token_id, ledger=ledger
+        private = plan_private(
+            network,
+            train.rows,
+            train.labels_N,
+            config,
+            corpus=splits / "train",
+            tokenizer=tokenizer,
+            work_dir=work_dir,
+            ledger=ledger,
         )
-        result, evaluation = _train(
+        result, evaluation, found = _train(
             network,
             tokenizer,
             train,
@@ -166,7 +172,7 @@ def finetune(
     )
     write_json(report, out_dir / "report.json")
     if private is not None:
-        write_json(private.claim(result.steps), out_dir / PRIVACY_FILE)
+        write_json(private.claim(result.steps, found), out_dir / PRIVACY_FILE)
     rate = round(result.tokens / max(1e-9, result.seconds))
     return StageReport(rows=len(train.rows), summary={**report.summary(), "tokens_per_second": rate})
 
@@ -178,12 +184,12 @@ def _train(
     dev: LabelledRecords,
     config: FinetuningConfig,
     *,
-    private: _PrivatePlan | None,
+    private: PrivatePlan | None,
     labels: tuple[str, ...],
     work_dir: Path,
     on_metrics: MetricsCallback | None,
     on_progress: ProgressCallback | None,
-) -> tuple[LoopResult, DevEvaluation]:
+) -> tuple[LoopResult, DevEvaluation, PrivacyAudit | None]:
     """Run the steps and leave the network at its best epoch, or at its last one where choosing would be a release."""
     batches: Any = (
         private.batches
@@ -210,67 +216,18 @@ def _train(
         on_metrics=on_metrics,
     )
     module = FinetuningModule(network, config, settings)
-    module.private = private.steps if private is not None else None
+    before_M = None
+    if private is not None:
+        module.private = private.steps
+        before_M = private.canary_losses(module)
     result = run_steps(
         module, batches, work_dir=work_dir, on_metrics=on_metrics, on_progress=on_progress, callbacks=[evaluation]
     )
     if private is None:
         evaluation.restore_best(network)
     network.to("cpu").eval()
-    return result, evaluation
-
-
-@dataclass(frozen=True)
-class _PrivatePlan:
-    """A private training: its batches, its steps, and how many units there are."""
-
-    batches: PrivateBatches
-    steps: PrivateSteps
-    steps_per_epoch: int
-    units: int
-
-    def claim(self, steps: int) -> PrivacyClaim:
-        """What may be said of the model after so many steps."""
-        taken = replace(self.steps.mechanism, steps=steps)
-        return make_claim(self.steps.config, taken, units=self.units, charged=self.steps.charged())
-
-
-def _private_plan(
-    network: Any,
-    train: LabelledRecords,
-    config: FinetuningConfig,
-    *,
-    corpus: Path,
-    pad_id: int,
-    ledger: LedgerPlace | None,
-) -> _PrivatePlan | None:
-    """Units, noise and account of a private training, or None."""
-    privacy = config.privacy
-    if privacy is None:
-        return None
-    if ledger is None:
-        raise ConfigError("finetuning.privacy: no ledger to enter the steps in; run it through the pipeline")
-    rows_of_unit = rows_by_unit(list(read_records(corpus)), privacy, corpus)
-    rate = privacy.expected_units / len(rows_of_unit)
-    per_epoch = -(-len(rows_of_unit) // privacy.expected_units)
-    total = total_steps(config, per_epoch)
-    sigma = solve_noise(rate, total, epsilon=privacy.epsilon, delta=privacy.delta)
-    batches = PrivateBatches(
-        train.rows,
-        train.labels_N,
-        rows_of_unit,
-        pad_id=pad_id,
-        sampling_rate=rate,
-        micro_batch_rows=privacy.micro_batch_rows,
-    )
-    steps = PrivateSteps(network, privacy, Mechanism(rate, sigma, total), ledger)
-    return _PrivatePlan(batches, steps, per_epoch, len(rows_of_unit))
-
-
-def total_steps(config: FinetuningConfig, steps_per_epoch: int) -> int:
-    """Steps of a whole training."""
-    total = config.epochs * steps_per_epoch
-    return total if config.max_steps is None else min(total, config.max_steps)
+    found = None if private is None else private.audited(before_M, private.canary_losses(module))
+    return result, evaluation, found
 
 
 def read_labels(corpus: Path) -> tuple[str, ...]:

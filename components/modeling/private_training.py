@@ -18,7 +18,7 @@ from torch import nn
 from components.modeling.batching import pad_rows
 from components.modeling.classification_batches import ClassificationBatch
 from components.modeling.step_data import Part
-from components.privacy.accounting import Mechanism
+from components.privacy.accounting import Mechanism, solve_noise
 from components.privacy.clipping import make_clipper
 from components.privacy.config import PrivacyConfig
 from components.privacy.ledger import Account, LedgerPlace, open_ledger
@@ -77,6 +77,12 @@ class PrivateBatches:
         ids_RT, mask_RT = pad_rows([self._rows[row] for row in rows], value=self._pad_id)
         weights_R = np.ones(len(rows), dtype=np.float32)
         return PrivateBatch(ids_RT, mask_RT, self._labels_N[rows], weights_R, np.asarray(rows_per_unit))
+
+
+def plan_mechanism(config: PrivacyConfig, population: int, steps: int) -> Mechanism:
+    """So many steps over a population at the noise that the config's epsilon asks for."""
+    rate = config.expected_units / population
+    return Mechanism(rate, solve_noise(rate, steps, epsilon=config.epsilon, delta=config.delta), steps)
 
 
 class PrivateSteps:

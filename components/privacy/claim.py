@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from components.privacy.accounting import NEIGHBOURS, Mechanism, compose, second_opinion
+from components.privacy.audit import PrivacyAudit
 from components.privacy.config import ClippingMode, PrivacyConfig, Unit
 from components.privacy.mechanism import GENERATORS, SAMPLER
 
 PRIVACY_FILE = "privacy.json"
 NOT_COVERED = (
     "dev scores, temperature and every other choice made on held-out records of the same people",
-    "the tokenizer, the normaliser and the encoder that training started from",
+    "figures of the training text in a quality report, as its baselines",
+    "the set of labels, the tokenizer, the normaliser and the encoder that training started from",
     "cleaning, deduplication and splitting, which look at several records at once",
     "the number of units, and trainings whose settings were chosen by looking at this data outside of the ledger",
 )
@@ -39,12 +41,19 @@ class PrivacyClaim(BaseModel):
     sampler: str
     accountant: str
     generators: str
-    audited_lower_bound: float | None = None
+    audit: PrivacyAudit | None = Field(default=None, description="None: not audited.")
     not_covered: tuple[str, ...] = NOT_COVERED
+
+    @property
+    def refuted(self) -> bool:
+        """Whether the audit proves that the claim is wrong."""
+        return self.audit is not None and self.audit.epsilon > self.epsilon
 
     def lines(self) -> list[str]:
         """The claim for people, a line a fact."""
-        audited = "not audited" if self.audited_lower_bound is None else f"{self.audited_lower_bound:.3f}"
+        audited = "not audited"
+        if self.audit is not None:
+            audited = f"{self.audit.epsilon:.3f}, {self.audit.right} of {self.audit.guesses} canaries guessed right"
         return [
             f"claimed epsilon {self.epsilon:.4f} at delta {self.delta:g}, {self.epsilon_second_opinion:.4f} by PRV",
             f"entered in the ledger for this training, with its retries: epsilon {self.epsilon_charged:.4f}",
@@ -58,7 +67,14 @@ class PrivacyClaim(BaseModel):
         ]
 
 
-def make_claim(config: PrivacyConfig, mechanism: Mechanism, *, units: int, charged: list[Mechanism]) -> PrivacyClaim:
+def make_claim(
+    config: PrivacyConfig,
+    mechanism: Mechanism,
+    *,
+    units: int,
+    charged: list[Mechanism],
+    found: PrivacyAudit | None = None,
+) -> PrivacyClaim:
     """The claim of steps that were taken; ``charged`` is everything that was entered for this training."""
     spent = compose([mechanism], config.delta)
     versions = f"dp-accounting {version('dp-accounting')} {spent.accountant.upper()}, opacus {version('opacus')} PRV"
@@ -80,4 +96,5 @@ def make_claim(config: PrivacyConfig, mechanism: Mechanism, *, units: int, charg
         sampler=SAMPLER,
         accountant=versions,
         generators=GENERATORS,
+        audit=found,
     )

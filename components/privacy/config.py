@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from components.core.config import StageConfig
 
 Unit = Literal["document", "user", "example"]
+MIN_CANARIES = 200
 ClippingMode = Literal["bookkeeping", "hooks"]
 
 
@@ -37,6 +38,13 @@ class PrivacyConfig(StageConfig):
         default="bookkeeping",
         description="bookkeeping: norms without the gradients, one backward. hooks: Opacus' gradient of every row.",
     )
+    audit_canaries: int = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        description="Rows of random words, half of which go into the training to audit it; 0: not audited, else 200 or "
+        "more.",
+    )
     charge_steps: int = Field(
         default=50, ge=1, description="Steps that are entered in the ledger ahead; a crash loses what is left of them."
     )
@@ -45,6 +53,8 @@ class PrivacyConfig(StageConfig):
     def _agree(self) -> Self:
         if self.epsilon > self.lifetime_epsilon:
             raise ValueError(f"epsilon ({self.epsilon}) is above lifetime_epsilon ({self.lifetime_epsilon})")
+        if 0 < self.audit_canaries < MIN_CANARIES:
+            raise ValueError(f"audit_canaries ({self.audit_canaries}) is below {MIN_CANARIES}: they would find nothing")
         if self.unit == "example" and self.max_rows_per_unit != 1:
             raise ValueError(f"max_rows_per_unit is {self.max_rows_per_unit}, unit example has one row; or unit: user")
         return self

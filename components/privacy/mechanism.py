@@ -63,6 +63,8 @@ def micro_batches(
     """
     by_size: dict[int, list[int]] = {}
     for unit in chosen:
+        if not rows_of_unit[unit]:
+            continue  # drawn, and nothing to say: a canary that is out
         by_size.setdefault(len(rows_of_unit[unit]), []).append(unit)
     batches = []
     for size in sorted(by_size):

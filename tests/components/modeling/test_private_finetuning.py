@@ -195,3 +195,41 @@ def test_the_config_names_its_scope_unit_and_budget() -> None:
     """Decisions have no default."""
     required = {name for name, field in PrivacyConfig.model_fields.items() if field.is_required()}
     assert required == {"scope", "unit", "epsilon", "delta", "lifetime_epsilon", "expected_units"}
+
+
+def wide_model(folder: Path) -> Path:
+    """A BERT with so many words that every canary has words of its own: what memorises best."""
+    import transformers
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"w{number}" for number in range(3000))]
+    tokenizer = transformers.BertTokenizerFast(vocab={word: index for index, word in enumerate(words)})
+    tokenizer.save_pretrained(folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+        config = transformers.BertConfig(vocab_size=len(words), max_position_embeddings=16, num_labels=2, **shape)
+        transformers.BertForSequenceClassification(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("noise", [True, False], ids=["private", "twin without noise"])
+def test_an_audit_catches_the_twin_without_noise_and_clears_the_private_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noise: bool
+) -> None:
+    """Positive control: the same claim and the same code, less the noise."""
+    if not noise:
+        monkeypatch.setattr(
+            "components.modeling.private_training.release_gradients",
+            lambda sums, **values: release_gradients(sums, **(values | {"noise_multiplier": 0.0})),
+        )
+    splits = write_splits(tmp_path / "splits", {"train": 60, "dev": 10})
+    config = settings(
+        epsilon=2.0, lifetime_epsilon=2.0, delta=1e-5, expected_units=60, micro_batch_rows=64, audit_canaries=300,
+        training={"epochs": 10, "learning_rate": 2e-2, "max_tokens": 16, "layerwise_decay": 1.0, "dropout": 0.0},
+    )  # fmt: skip
+    out = train(wide_model(tmp_path / "model"), splits, tmp_path, config)
+    claim = PrivacyClaim.model_validate(read_json(out / "privacy.json"))
+    assert claim.audit is not None
+    assert (claim.units, claim.audit.canaries, claim.audit.guesses) == (60, 300, 300)
+    assert claim.refuted == (not noise)
+    assert any(f"audited lower bound of epsilon (95 %): {claim.audit.epsilon:.3f}" in line for line in claim.lines())
