@@ -98,6 +98,7 @@ class PretrainingStage(PretrainingConfig):
         if self.reference_epochs is None:
             return None
         values = self.model_dump(exclude={"sources", "reference_epochs"}) | {"epochs": self.reference_epochs}
+        values["privacy"] = None  # trained on the holdout, never released: it stands for somebody who knows the data
         return PretrainingConfig.model_validate(values)
 
 
@@ -143,6 +144,15 @@ class PipelineConfig(StageConfig):
             raise ValueError("finetuning.checkpoint: needed where there is no pretraining.yaml")
         for purpose in self.purposes:
             self.ingestion_of(purpose)
+        return self
+
+    @model_validator(mode="after")
+    def _private_data_alike(self) -> Self:
+        if self.finetuning.privacy is not None and self.balance.reweigh:
+            raise ValueError(
+                "balance.reweigh and finetuning.privacy: weights would be made from everybody's records; set "
+                "balance.reweigh: false"
+            )
         return self
 
     @property

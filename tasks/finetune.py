@@ -11,6 +11,8 @@ from components.core.errors import ConfigError
 from components.core.hashing import digest_files, digest_value
 from components.core.store import StageReport
 from components.modeling.config import FinetuningConfig
+from tasks.ledger import ledger_place
+from tasks.settings import Settings
 from tasks.stages import STAGE_OPTIONS, produce
 from tasks.tracking import RunRef
 from tasks.training import record_model, show_progress, training_run
@@ -38,6 +40,7 @@ def finetune(
                 config,
                 out_dir=out,
                 work_dir=work,
+                ledger=ledger_place(Settings(), f"{candidate} finetune {work.name[:12]}") if config.privacy else None,
                 callbacks={"on_metrics": on_metrics, "on_progress": show_progress("finetune", candidate)},
             )
 
@@ -45,7 +48,7 @@ def finetune(
             FineTunedModel,
             stage="finetune",
             candidate=candidate,
-            rooms=("modeling",),
+            rooms=("modeling", "privacy"),
             inputs=inputs,
             outside=outside,
             config=config,

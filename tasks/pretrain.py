@@ -9,6 +9,8 @@ from prefect import task
 from components.core.artefacts import EncodedCorpus, PretrainedModel, ReferenceModel, Tokenizer
 from components.core.store import StageReport
 from components.modeling.config import PretrainingConfig
+from tasks.ledger import ledger_place
+from tasks.settings import Settings
 from tasks.stages import STAGE_OPTIONS, produce
 from tasks.tracking import RunRef
 from tasks.training import record_model, record_quality, record_work, show_progress, training_run
@@ -33,6 +35,7 @@ def pretrain(
                 config,
                 out_dir=out,
                 work_dir=work,
+                ledger=ledger_place(Settings(), f"{candidate} pretrain {work.name[:12]}") if config.privacy else None,
                 callbacks={"on_metrics": on_metrics, "on_progress": show_progress("pretrain", candidate)},
             )
             record_work(stage_run, work)
@@ -42,7 +45,7 @@ def pretrain(
             PretrainedModel,
             stage="pretrain",
             candidate=candidate,
-            rooms=("modeling",),
+            rooms=("modeling", "privacy"),
             inputs=inputs,
             config=config,
             build=build,

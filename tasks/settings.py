@@ -8,6 +8,7 @@
     releases/, keys/, runs/, logs/, locks/
     documents/NAME/vN/      what a promotion wrote about the version; index.html
     audit.jsonl             every attempt to change the model registry
+    ledger/                 what private trainings have spent of each scope's budget
     servers.json            addresses of servers that ``touchstone ui`` and ``schedule`` started
 
 ``MLFLOW_TRACKING_URI``, ``MLFLOW_REGISTRY_URI`` and ``PREFECT_API_URL`` win where set; then servers recorded for this

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from components.core.config import StageConfig
 from components.core.hashing import digest_value
+from components.privacy.config import PrivacyConfig
 
 Precision = Literal["auto", "fp32", "bf16"]
 Layout = Literal["bert", "modern", "llama"]
@@ -125,6 +126,34 @@ class PretrainingConfig(StageConfig):
     keep_checkpoints: int = Field(default=2, ge=1, le=100, description="Checkpoints that stay on disk.")
     evaluation_tokens: int = Field(default=200_000, ge=256, description="Dev tokens that are evaluated, at most.")
     seed: int = Field(default=0, ge=0, description="Seed of weights, order, pairs and masks.")
+    privacy: PrivacyConfig | None = Field(
+        default=None, description="Differential privacy; tokens_per_batch then has no effect. None: not private."
+    )
+
+    @model_validator(mode="after")
+    def _unit_stays_whole(self) -> PretrainingConfig:
+        """Refuse whatever would put one unit into several rows of others, or several into one."""
+        if self.privacy is None:
+            return self
+        reasons = {
+            f"objective {self.objective}: pairs put a document's sentences into others' rows; use mlm or clm": (
+                "+" in self.objective
+            ),
+            "packing: a packed row is several documents; set packing: false": self.packing,
+            f"privacy.unit {self.privacy.unit}: encoded text is kept by document; use document": (
+                self.privacy.unit != "document"
+            ),
+            "devices and num_nodes: private training runs in one process; set both to 1": (
+                self.devices * self.num_nodes > 1
+            ),
+            "compile and activation_checkpointing: hooks on the modules see neither; set both to false": (
+                self.compile or self.activation_checkpointing
+            ),
+            "privacy.audit_canaries: only fine-tuning plants canaries; set 0": self.privacy.audit_canaries > 0,
+        }
+        if wrong := [reason for reason, holds in reasons.items() if holds]:
+            raise ValueError(f"privacy and {'; '.join(wrong)}")
+        return self
 
     @model_validator(mode="after")
     def _shares_fit(self) -> PretrainingConfig:
@@ -185,3 +214,16 @@ class FinetuningConfig(StageConfig):
     threads: int | None = Field(default=None, ge=1, description="Threads of the arithmetic; None: as torch finds.")
     log_every_steps: int = Field(default=10, ge=1, description="Steps between two lines of the journal.")
     seed: int = Field(default=0, ge=0, description="Seed of the head, order and dropout.")
+    privacy: PrivacyConfig | None = Field(
+        default=None,
+        description="Differential privacy; batch_size and patience_epochs then have no effect. None: not private.",
+    )
+
+    @model_validator(mode="after")
+    def _private_alike(self) -> FinetuningConfig:
+        if self.privacy is not None and self.balance_classes:
+            raise ValueError(
+                "balance_classes and privacy: class weights would be made from everybody's labels; set "
+                "balance_classes: false"
+            )
+        return self

@@ -32,8 +32,12 @@ from components.modeling.journals import JOURNAL_FILE
 from components.modeling.loading import architectures, load_model, load_tokenizer
 from components.modeling.loop_callbacks import MetricsCallback, ProgressCallback
 from components.modeling.optimisation import arithmetic, make_optimizer, warmup_stable_decay
+from components.modeling.private_finetuning import PrivatePlan, plan_private, total_steps
 from components.modeling.saving import save_model
 from components.modeling.training_loop import LoopResult, LoopSettings, StepModule, run_steps
+from components.privacy.audit import PrivacyAudit
+from components.privacy.claim import PRIVACY_FILE
+from components.privacy.ledger import LedgerPlace
 
 # Heads that a checkpoint of another task does not have; everything else must come from the checkpoint.
 _NEW_TENSORS = ("classifier", "pre_classifier", "pooler", "bert.pooler", "score")
@@ -64,6 +68,16 @@ class FinetuningModule(StepModule):
         losses_B = nn.functional.cross_entropy(outputs.logits.float(), batch["labels_B"], reduction="none")
         return {"loss": (losses_B * batch["weights_B"]).mean()}
 
+    def row_losses(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Cross entropy in nats of every row."""
+        inputs = {"input_ids": batch["input_ids_BT"], "attention_mask": batch["attention_mask_BT"]}
+        if self.model.config.model_type == "bert":  # whose own positions would be one row for all
+            places_T = torch.arange(inputs["input_ids"].shape[1], device=self.device)
+            inputs["position_ids"] = places_T.expand_as(inputs["input_ids"]).contiguous()
+            inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])
+        logits = self.model(**inputs).logits.float()
+        return nn.functional.cross_entropy(logits, batch["labels_B"], reduction="none")
+
     def configure_optimizers(self) -> Any:
         """AdamW, lower layers slower; linear up, then linear down to the end."""
         config, total = self.config, self.settings.total_steps
@@ -91,6 +105,7 @@ def finetune(
     work_dir: Path,
     on_metrics: MetricsCallback | None = None,
     on_progress: ProgressCallback | None = None,
+    ledger: LedgerPlace | None = None,
 ) -> StageReport:
     """Fine-tune on ``splits/train``, stop and calibrate on ``splits/dev``.
 
@@ -102,8 +117,11 @@ def finetune(
         work_dir: Checkpoints; the same folder continues a killed run.
         on_metrics: Called with (step, metrics) for every line of the journal.
         on_progress: Called with (done, total, "steps", {"loss", "tokens_per_second"}) after every step.
+        ledger: Where steps are entered before they are taken, if the config asks for privacy.
 
     Raises:
+        ConfigError: Privacy that does not fit the data or the model, or that the scope's budget does not reach.
+        IntegrityError: The ledger's chain is broken.
         ContractError: A record lacks its label or has one that train lacks, fewer than two labels, or a loss that is
             not finite.
     """
@@ -114,12 +132,23 @@ def finetune(
         max_tokens = min(config.max_tokens, int(network.config.max_position_embeddings), tokenizer.model_max_length)
         train = _read(splits / "train", labels, tokenizer, max_tokens, config.balance_classes)
         dev = _read(splits / "dev", labels, tokenizer, max_tokens, balance_classes=False)
-        result, evaluation = _train(
+        private = plan_private(
+            network,
+            train.rows,
+            train.labels_N,
+            config,
+            corpus=splits / "train",
+            tokenizer=tokenizer,
+            work_dir=work_dir,
+            ledger=ledger,
+        )
+        result, evaluation, found = _train(
             network,
             tokenizer,
             train,
             dev,
             config,
+            private=private,
             labels=labels,
             work_dir=work_dir,
             on_metrics=on_metrics,
@@ -139,8 +168,11 @@ def finetune(
         best_epoch=evaluation.best_epoch,
         temperature=temperature,
         scores=score(logits_NL, dev.labels_N, temperature),
+        counts=private is None,
     )
     write_json(report, out_dir / "report.json")
+    if private is not None:
+        write_json(private.claim(result.steps, found), out_dir / PRIVACY_FILE)
     rate = round(result.tokens / max(1e-9, result.seconds))
     return StageReport(rows=len(train.rows), summary={**report.summary(), "tokens_per_second": rate})
 
@@ -152,37 +184,50 @@ def _train(
     dev: LabelledRecords,
     config: FinetuningConfig,
     *,
+    private: PrivatePlan | None,
     labels: tuple[str, ...],
     work_dir: Path,
     on_metrics: MetricsCallback | None,
     on_progress: ProgressCallback | None,
-) -> tuple[LoopResult, DevEvaluation]:
-    """Run the steps and leave the network at its best epoch."""
-    batches = ClassificationBatches(
-        train.rows,
-        train.labels_N,
-        train.weights_N,
-        pad_id=tokenizer.pad_token_id,
-        batch_size=config.batch_size,
-        seed=config.seed,
+) -> tuple[LoopResult, DevEvaluation, PrivacyAudit | None]:
+    """Run the steps and leave the network at its best epoch, or at its last one where choosing would be a release."""
+    batches: Any = (
+        private.batches
+        if private is not None
+        else ClassificationBatches(
+            train.rows,
+            train.labels_N,
+            train.weights_N,
+            pad_id=tokenizer.pad_token_id,
+            batch_size=config.batch_size,
+            seed=config.seed,
+        )
     )
-    settings = _settings(config, batches.steps_per_epoch, labels, len(train.rows))
+    steps_per_epoch = private.steps_per_epoch if private is not None else batches.steps_per_epoch
+    settings = _settings(config, steps_per_epoch, labels, len(train.rows))
     evaluation = DevEvaluation(
         dev.rows,
         dev.labels_N,
         pad_id=tokenizer.pad_token_id,
-        steps_per_epoch=batches.steps_per_epoch,
+        steps_per_epoch=steps_per_epoch,
         total_steps=settings.total_steps,
-        patience=config.patience_epochs,
+        patience=config.patience_epochs if private is None else config.epochs + 1,
         work_dir=work_dir,
         on_metrics=on_metrics,
     )
     module = FinetuningModule(network, config, settings)
+    before_M = None
+    if private is not None:
+        module.private = private.steps
+        before_M = private.canary_losses(module)
     result = run_steps(
         module, batches, work_dir=work_dir, on_metrics=on_metrics, on_progress=on_progress, callbacks=[evaluation]
     )
-    evaluation.restore_best(network)
-    return result, evaluation
+    if private is None:
+        evaluation.restore_best(network)
+    network.to("cpu").eval()
+    found = None if private is None else private.audited(before_M, private.canary_losses(module))
+    return result, evaluation, found
 
 
 def read_labels(corpus: Path) -> tuple[str, ...]:
@@ -249,9 +294,8 @@ def _read(
 
 
 def _settings(config: FinetuningConfig, steps_per_epoch: int, labels: tuple[str, ...], rows: int) -> LoopSettings:
-    total = config.epochs * steps_per_epoch
     return LoopSettings(
-        total_steps=total if config.max_steps is None else min(total, config.max_steps),
+        total_steps=total_steps(config, steps_per_epoch),
         clip_norm=config.clip_norm,
         precision=config.precision,
         log_every_steps=config.log_every_steps,
@@ -270,11 +314,13 @@ def _report(
     best_epoch: int,
     temperature: float,
     scores: DevScores,
+    counts: bool,
 ) -> FinetuningReport:
+    """Without ``counts`` it does not say how many records have which label: that is a figure of the people's data."""
     counts_L = np.bincount(train.labels_N, minlength=len(labels))
     return FinetuningReport(
         labels=list(labels),
-        train_records={label: int(count) for label, count in zip(labels, counts_L, strict=True)},
+        train_records={label: int(n) for label, n in zip(labels, counts_L, strict=True)} if counts else {},
         dev_records=len(dev.rows),
         steps=steps,
         best_epoch=best_epoch,

@@ -32,6 +32,7 @@ from components.modeling.config import PretrainingConfig
 from components.modeling.loop_callbacks import MetricsCallback, ProgressCallback
 from components.modeling.pretraining import distribution_of, pretrain
 from components.modeling.pretraining_job import PretrainingJob, error_file, events_file
+from components.privacy.ledger import LedgerPlace
 
 _ENTRY = "components.modeling.pretraining_job"
 _SECONDS_TO_STOP = 30  # from asking the other ranks to end to killing them
@@ -49,6 +50,7 @@ def run_pretraining(
     train_split: str = "train",
     on_metrics: MetricsCallback | None = None,
     on_progress: ProgressCallback | None = None,
+    ledger: LedgerPlace | None = None,
 ) -> StageReport:
     """``pretrain`` in this process, or in the processes that the config asks for.
 
@@ -79,6 +81,7 @@ def run_pretraining(
             train_split=train_split,
             on_metrics=on_metrics,
             on_progress=on_progress,
+            ledger=ledger,
         )
     distribution_of(config).check_machine()
     folder = _fresh_folder(job)

@@ -81,7 +81,8 @@ class Journal(pl.Callback):
                 if self._on_metrics is not None:
                     self._on_metrics(step, told)
         if self._on_progress is not None and trainer.is_global_zero:
-            self._on_progress(step, self._total, "steps", {"loss": pl_module.step_losses["loss"], **now})
+            loss = {name: value for name, value in pl_module.step_losses.items() if name == "loss"}  # none if private
+            self._on_progress(step, self._total, "steps", {**loss, **now})
 
 
 class CheckpointCallback(pl.Callback):

@@ -127,6 +127,20 @@ class PretrainingNetwork(nn.Module):
             return words, None
         return words, self._pair_logits(hidden_ND[len(batch["positions_P"]) :])
 
+    def row_logits(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Vocabulary logits [B, K, V] at ``columns_BK``, with nothing that rows share on the way, for private steps."""
+        inputs: dict[str, Any] = {"input_ids": batch["input_ids_BT"], "attention_mask": batch["attention_mask_BT"]}
+        if self.layout == "bert":  # whose own positions and types would be one row for all
+            places_T = torch.arange(inputs["input_ids"].shape[1], device=inputs["input_ids"].device)
+            inputs["position_ids"] = places_T.expand_as(inputs["input_ids"]).contiguous()
+            inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])
+        if self.layout == "llama":
+            inputs["use_cache"] = False
+        hidden_BTD: torch.Tensor = self.model.base_model(**inputs).last_hidden_state
+        columns_BKD = batch["columns_BK"][..., None].expand(-1, -1, hidden_BTD.shape[-1])
+        logits_BKV: torch.Tensor = vocabulary_head(self.model)(hidden_BTD.gather(1, columns_BKD))
+        return logits_BKV
+
     def _hidden(self, batch: dict[str, torch.Tensor], places_N: torch.Tensor) -> torch.Tensor:
         """The last layer at flat places, [N, D]."""
         inputs: dict[str, Any] = {"input_ids": batch["input_ids_BT"], "attention_mask": batch["attention_mask_BT"]}

@@ -30,11 +30,20 @@ from components.modeling.optimisation import arithmetic, make_optimizer, warmup_
 from components.modeling.pairs import NO_LABEL
 from components.modeling.pretraining_metrics import PretrainingReport
 from components.modeling.pretraining_report import evaluate_pretraining
+from components.modeling.private_pretraining import (
+    NO_TARGET,
+    PrivatePretrainingBatches,
+    private_pretraining_steps,
+    private_step_count,
+)
+from components.modeling.private_training import PrivateSteps
 from components.modeling.quality_page import quality_page
 from components.modeling.saving import save_network
 from components.modeling.step_data import Sizes
 from components.modeling.training_loop import LoopSettings, StepModule, run_steps
 from components.modeling.vocabulary import VocabularyIds, token_characters
+from components.privacy.claim import PRIVACY_FILE, make_claim
+from components.privacy.ledger import LedgerPlace
 
 
 class PretrainingModule(StepModule):
@@ -60,6 +69,13 @@ class PretrainingModule(StepModule):
         pairs = nn.functional.cross_entropy(logits, labels_S, ignore_index=NO_LABEL, reduction="sum") / count
         loss = words + self.config.nsp_weight * pairs
         return {"loss": loss, self._name: words.detach(), f"{self.model.pairs}_loss": pairs.detach()}
+
+    def row_losses(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Mean cross entropy in nats over the targets of every row; 0 for a row without one."""
+        logits_BKV = self.model.row_logits(batch).float()
+        targets_BK = batch["targets_BK"]
+        losses_BK = nn.functional.cross_entropy(logits_BKV.mT, targets_BK, ignore_index=NO_TARGET, reduction="none")
+        return losses_BK.sum(1) / (targets_BK != NO_TARGET).sum(1).clamp(min=1)
 
     def operations(self, sizes: Sizes) -> float:
         """Useful operations of a part, forward and backward."""
@@ -88,6 +104,7 @@ def pretrain(
     train_split: str = "train",
     on_metrics: MetricsCallback | None = None,
     on_progress: ProgressCallback | None = None,
+    ledger: LedgerPlace | None = None,
 ) -> StageReport:
     """Pretrain on one split and evaluate on dev.
 
@@ -100,8 +117,11 @@ def pretrain(
         train_split: Split to train on; ``holdout`` gives a reference model for a membership attack.
         on_metrics: Called with (step, means since the last call) whenever the journal gets a line.
         on_progress: Called with (done, total, "steps", {"loss", "tokens_per_second"}) after every step.
+        ledger: Where steps are entered before they are taken, if the config asks for privacy.
 
     Raises:
+        ConfigError: Privacy that does not fit the data, or that the scope's budget does not reach.
+        IntegrityError: The ledger's chain is broken.
         ContractError: No tokens, a tokenizer that does not fit, or a loss that is not finite.
     """
     split = load_split(encoded, train_split)
@@ -110,11 +130,22 @@ def pretrain(
     with arithmetic(_threads(config), derive_seed(config.seed, "weights")):
         network = make_network(config, vocabulary)
         network.prepare(compiled=config.compile, activation_checkpointing=config.activation_checkpointing)
-        batches = training_batches(split, vocabulary, config, network.max_tokens)
-        steps = _count_steps(batches, config)
+        batches: Any
+        private: PrivateSteps | None = None
+        if config.privacy is None:
+            batches = training_batches(split, vocabulary, config, network.max_tokens)
+            steps = _count_steps(batches, config)
+        else:
+            network.ask_last_layer(False)  # it gathers the places of several rows
+            batches = PrivatePretrainingBatches(
+                split, vocabulary, config, config.privacy, max_tokens=network.max_tokens
+            )
+            steps = private_step_count(config, batches.units)
+            private = private_pretraining_steps(network, config, batches.units, ledger)
         module = PretrainingModule(
             network, config, loop_settings(config, steps, f"{train_split}/{len(split.tokens_T)}")
         )
+        module.private = private
         result = run_steps(module, batches, work_dir=work_dir, on_metrics=on_metrics, on_progress=on_progress)
         network = _whole(network, config, vocabulary)
         network.prepare(compiled=False, activation_checkpointing=False)
@@ -132,6 +163,9 @@ def pretrain(
     opened.model_max_length = network.max_tokens
     save_network(network, opened, out_dir)
     shutil.copyfile(work_dir / JOURNAL_FILE, out_dir / JOURNAL_FILE)
+    if private is not None:
+        claim = make_claim(private.config, private.mechanism, units=batches.units, charged=private.charged())
+        write_json(claim, out_dir / PRIVACY_FILE)
     report = PretrainingReport(
         objective=config.objective,
         train_split=train_split,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import math
+import secrets
 import signal
 import threading
 import time
@@ -40,6 +41,7 @@ from components.modeling.loop_callbacks import (
 )
 from components.modeling.optimisation import resolve_precision
 from components.modeling.performance import peak_operations
+from components.modeling.private_training import PrivateSteps
 from components.modeling.step_data import Part, Sizes, StepBatches, StepDataModule
 
 _TOTAL = "_total"  # ending of the names of what is counted over the whole batch
@@ -95,6 +97,7 @@ class StepModule(pl.LightningModule):
         self.ends = False
         self.asked_to_end: Callable[[], bool] = never
         self.documents: Callable[[int], Sequence[str]] = _no_documents
+        self.private: PrivateSteps | None = None
 
     def losses(self, batch: Part) -> dict[str, torch.Tensor]:
         """Named losses of a part, which sum to those of the batch; ``loss`` is the one that is minimised."""
@@ -107,6 +110,9 @@ class StepModule(pl.LightningModule):
 
     def training_step(self, parts: list[tuple[Part, Sizes]], _batch_index: int) -> None:
         """One step; dropout depends on seed, step and rank alone."""
+        if self.private is not None:
+            self._private_step(self.private, [part for part, _ in parts])
+            return
         step = self.trainer.global_step
         rank = (self.global_rank,) if self.global_rank else ()
         _seed_dropout(derive_seed(self.settings.seed, "dropout", step, *rank))
@@ -126,6 +132,23 @@ class StepModule(pl.LightningModule):
         schedule: Any = self.lr_schedulers()
         schedule.step()
         self._agree(numbers, [sizes for _, sizes in parts])
+
+    def row_losses(self, batch: Part) -> torch.Tensor:
+        """The loss of every row, for private steps."""
+        raise NotImplementedError
+
+    def _private_step(self, private: PrivateSteps, parts: list[Part]) -> None:
+        """One step that the ledger holds before it is taken; dropout is nobody's to foresee, like the noise."""
+        private.charge(self.trainer.global_step)
+        _seed_dropout(secrets.randbits(63))
+        optimizer: Any = self.optimizers()
+        self.learning_rate = max(group["lr"] for group in optimizer.param_groups)
+        self.gradient_norm = private.compute(self, parts, self.device)
+        optimizer.step()
+        optimizer.zero_grad()
+        schedule: Any = self.lr_schedulers()
+        schedule.step()
+        self.ends = self.asked_to_end()
 
     def _count_whole_batch(self, parts: list[Part]) -> None:
         """Add up over the ranks what their parts count, so that means are over the whole batch."""

@@ -7,7 +7,7 @@ https://arxiv.org/abs/1810.03993.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from components.core.evidence import Band, Evidence, GateResult, Metric, Verdict
@@ -40,6 +40,19 @@ _WORDS: dict[str, dict[str, str]] = {
         "the model is fair, private or safe elsewhere.",
         "absent": "not recorded",
         "judged": "Judged",
+        "privacy": "Differential privacy of the training",
+        "trained": "Training",
+        "claimed": "Claimed epsilon",
+        "second": "by a second accountant",
+        "charged": "entered in the ledger, retries included",
+        "audited": "Audited lower bound of epsilon",
+        "not_audited": "not audited",
+        "guessed": "canaries guessed right",
+        "unit": "Unit",
+        "neighbours": "Neighbouring data sets",
+        "sampler": "Sampler and generators",
+        "accountant": "Accountants",
+        "not_covered": "Not covered",
     },
     "zh": {
         "title": "模型卡",
@@ -65,6 +78,19 @@ _WORDS: dict[str, dict[str, str]] = {
         "limits_text": "门禁只说明某个数值在一组文本上处于允许范围之内，并不说明模型在其他场合公平、保密或安全。",
         "absent": "未记录",
         "judged": "判定时间",
+        "privacy": "训练的差分隐私",
+        "trained": "训练",
+        "claimed": "声称的 epsilon",
+        "second": "第二种核算方法",
+        "charged": "账本所记（含重试）",
+        "audited": "审计得到的 epsilon 下界",
+        "not_audited": "未审计",
+        "guessed": "个金丝雀猜对",
+        "unit": "保护单位",
+        "neighbours": "相邻数据集",
+        "sampler": "采样方式与随机数",
+        "accountant": "核算方法",
+        "not_covered": "不在保证之内",
     },
 }
 
@@ -77,6 +103,7 @@ class CardFacts:
     evidence: Evidence
     verdict: Verdict
     provenance: Mapping[str, Any]
+    privacy: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # claims, by part of the payload
 
 
 def model_card(facts: CardFacts, lang: Literal["en", "zh"]) -> str:
@@ -88,6 +115,7 @@ def model_card(facts: CardFacts, lang: Literal["en", "zh"]) -> str:
         f"## {words['use']}\n\n{words['use_text']}",
         _gates(facts.verdict, words),
         _evaluation(facts.evidence, words),
+        *([_privacy(facts.privacy, words)] if facts.privacy else []),
         f"## {words['provenance']}\n\n{_tree(facts.provenance) or words['absent']}",
         f"## {words['limits']}\n\n{words['limits_text']}",
     ]
@@ -135,6 +163,32 @@ def _evaluation(evidence: Evidence, words: Mapping[str, str]) -> str:
         for part, metrics in [(words["overall"], suite.metrics), *sorted(suite.slices.items())]:
             rows += [_metric_row(name, part, key, metrics[key]) for key in sorted(metrics)]
     return f"## {words['evaluation']}\n\n" + "\n".join(rows)
+
+
+def _privacy(claims: Mapping[str, Mapping[str, Any]], words: Mapping[str, str]) -> str:
+    parts = [f"## {words['privacy']}"]
+    for name in sorted(claims):
+        claim = claims[name]
+        audit = claim["audit"]
+        found = words["not_audited"]
+        if audit is not None:
+            found = f"{audit['epsilon']:.3f} (95 %, {audit['right']}/{audit['guesses']} {words['guessed']})"
+        rows = [
+            (words["trained"], name),
+            (
+                words["claimed"],
+                f"{claim['epsilon']:.4f} (delta {claim['delta']:g}; {words['second']}: "
+                f"{claim['epsilon_second_opinion']:.4f}; {words['charged']}: {claim['epsilon_charged']:.4f})",
+            ),
+            (words["audited"], found),
+            (words["unit"], f"{claim['unit']}, n = {claim['units']}, max {claim['max_rows_per_unit']}"),
+            (words["neighbours"], claim["neighbours"]),
+            (words["sampler"], f"{claim['sampler']}, q = {claim['sampling_rate']:.6g}; {claim['generators']}"),
+            (words["accountant"], claim["accountant"]),
+            (words["not_covered"], "; ".join(claim["not_covered"])),
+        ]
+        parts.append("\n".join(f"- {word}: {_cell(str(value))}" for word, value in rows))
+    return "\n\n".join(parts)
 
 
 def _metric_row(suite: str, part: str, name: str, metric: Metric) -> str:

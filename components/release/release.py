@@ -29,6 +29,7 @@ from pydantic import ValidationError
 from components.core.errors import ConfigError, IntegrityError
 from components.core.evidence import Evidence, Verdict
 from components.core.hashing import digest_file, digest_files, digest_value, usable_cores
+from components.core.jsonfiles import read_json
 from components.core.payload import PAYLOAD_FILE, json_text, read_manifest, verify_payload, walk_files
 from components.core.store import MANIFEST
 from components.release.cards import CardFacts, model_card
@@ -204,7 +205,12 @@ def _fill_envelope(release: Path, evidence: Path, verdict: Path, provenance: Map
         (target / "provenance.json").write_text(json_text(dict(provenance)), encoding="utf-8")
     except TypeError as error:
         raise ConfigError("provenance holds a value that JSON cannot; give digests and names") from error
-    facts = CardFacts(read_manifest(release / PAYLOAD_DIR), measured, judged, provenance)
+    privacy = {
+        part: read_json(path)
+        for part in ("language_model", "model")
+        if (path := release / PAYLOAD_DIR / part / "privacy.json").is_file()
+    }
+    facts = CardFacts(read_manifest(release / PAYLOAD_DIR), measured, judged, provenance, privacy)
     (target / "card.md").write_text(model_card(facts, "en"), encoding="utf-8")
     (target / "card.zh.md").write_text(model_card(facts, "zh"), encoding="utf-8")
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import bench, data, ingest, initialise, models, monitoring, operate, release, run, tagger
+from flows.cli import bench, data, ingest, initialise, models, monitoring, operate, privacy, release, run, tagger
 from flows.cli.session import Options
 
 app = typer.Typer(
@@ -41,5 +41,5 @@ def options(
     Options.verbose = verbose
 
 
-for theme in (run, initialise, operate, monitoring, ingest, data, models, bench, release, tagger):
+for theme in (run, initialise, operate, monitoring, ingest, data, models, bench, release, privacy, tagger):
     theme.add_to(app)

@@ -9,7 +9,9 @@ import pytest
 from testkit.releases import DAY, NOW, Workshop, gate, make_workshop, write_judgement, write_payload
 
 from components.core.errors import IntegrityError
-from components.core.evidence import GateDecision
+from components.core.evidence import Evidence, GateDecision, Verdict
+from components.core.payload import read_manifest
+from components.release.cards import CardFacts, model_card
 from components.release.release import release_folder
 
 
@@ -103,3 +105,28 @@ def test_a_card_lets_no_markup_through(tmp_path: Path) -> None:
 
 def test_payloads_written_by_hand_verify(tmp_path: Path) -> None:
     assert write_payload(tmp_path / "a") == write_payload(tmp_path / "b") != write_payload(tmp_path / "c", weights=b"x")
+
+
+def test_a_card_states_the_privacy_claim_of_a_sealed_training(tmp_path: Path) -> None:
+    workshop = make_workshop(tmp_path / "workshop")
+    facts = {
+        "epsilon": 2.9871, "epsilon_second_opinion": 2.9972, "epsilon_charged": 3.1, "delta": 1e-5, "unit": "user",
+        "units": 321, "max_rows_per_unit": 4, "neighbours": "add or remove one unit", "sampler": "Poisson",
+        "sampling_rate": 0.02, "generators": "not hardened", "accountant": "PLD", "not_covered": ["dev scores"],
+        "audit": {"epsilon": 0.412, "right": 140, "guesses": 200},
+    }  # fmt: skip
+    seal = workshop.seal()
+    manifest = read_manifest(seal.folder / "payload")
+    card_facts = CardFacts(
+        manifest,
+        Evidence.model_validate_json((seal.folder / "envelope" / "evidence.json").read_text()),
+        Verdict.model_validate_json((seal.folder / "envelope" / "verdict.json").read_text()),
+        {},
+        {"model": facts},
+    )
+    for lang, heading in (("en", "## Differential privacy of the training"), ("zh", "## 训练的差分隐私")):
+        card = model_card(card_facts, lang)
+        assert heading in card
+        for stated in ("2.9871", "3.1000", "0.412 (95 %, 140/200", "user, n = 321", "add or remove one unit",
+                       "Poisson", "PLD", "dev scores"):  # fmt: skip
+            assert stated in card
