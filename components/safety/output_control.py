@@ -25,7 +25,7 @@ _MAX_TENSORS = 4096
 class BannedPhrases(LogitsProcessor):  # type: ignore[misc]
     """Gives minus infinity to every token after which the generated text would hold a banned phrase.
 
-    The rows of a call are told apart by their tokens, not by their place, so beams may be reordered, dropped and copied.
+    The rows of a call are told apart by their tokens, not by their place: beams may be reordered, dropped and copied.
     Where no token is left, the end of the text is: the softmax is never empty, and a text that ends is clean, since
     each of its prefixes is. A logit that is no number counts as minus infinity.
 
@@ -134,8 +134,9 @@ class ExpertGuidance(LogitsProcessor):  # type: ignore[misc]
 
 
 class SelfDebiasing(LogitsProcessor):  # type: ignore[misc]
-    """Self-Debias (Schick, Udupa, Schuetze, TACL 2021, equations 2 to 4): where the model, told to be harmful, likes a
-    token better, the token's probability is scaled by exp(-decay times the difference).
+    """Self-Debias (Schick, Udupa, Schuetze, TACL 2021, equations 2 to 4).
+
+    Where the model, told to be harmful, likes a token better, its probability is scaled by exp(-decay * difference).
     """
 
     def __init__(self, provoked: Callable[[torch.Tensor], torch.Tensor], *, decay: float = 50.0) -> None:

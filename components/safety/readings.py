@@ -17,6 +17,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from components.safety.characters import PINYIN, is_chinese, rewritten_characters
@@ -103,7 +104,17 @@ class Reading:
         """Phrases as this reading's view spells them."""
         entries = list(entries)
         self.automaton = Automaton(entries)
-        self.allowed = Automaton(entry for entry in entries if entry[1].allowed)
+        self._entries = entries
+
+    @cached_property
+    def allowed(self) -> Automaton:
+        """Allowed phrases alone."""
+        return Automaton(entry for entry in self._entries if entry[1].allowed)
+
+    @cached_property
+    def harmful(self) -> Automaton:
+        """Harmful phrases alone."""
+        return Automaton(entry for entry in self._entries if not entry[1].allowed)
 
     def matches(self, views: Views) -> list[Match]:
         """All matches in a text."""
@@ -131,8 +142,8 @@ class Reading:
             return Match(term, *view.span(begin, stop))
         return None
 
-    def may_begin(self, view: View, begin: int) -> bool:
-        """Whether an occurrence that begins here could count, whatever follows. May say yes where it could not."""
+    def may_begin(self, views: Views, view: View, begin: int) -> bool:  # noqa: ARG002
+        """Whether an occurrence that begins here could count, whatever follows."""
         return is_edge(view.text, begin - 1)
 
 
@@ -160,9 +171,17 @@ class SqueezedReading(Reading):
             return Match(term, start, end)
         return None
 
-    def may_begin(self, view: View, begin: int) -> bool:  # noqa: ARG002
-        """Separators are gone here, so edges are not known."""
-        return True
+    def may_begin(self, views: Views, view: View, begin: int) -> bool:
+        """Latin phrases at the edge of a word, Chinese ones anywhere."""
+        if self._chinese_anywhere or is_chinese(view.text[begin]):
+            return True
+        folded, low, _ = _surface(views, view.starts[begin], view.starts[begin])
+        return is_edge(folded, low - 1)
+
+    @cached_property
+    def _chinese_anywhere(self) -> bool:
+        """Whether a Chinese phrase begins with a Latin letter, which then needs no edge."""
+        return any(term.is_chinese and not is_chinese(phrase[0]) for phrase, term in self._entries)
 
 
 class PinyinReading(SqueezedReading):
@@ -178,7 +197,7 @@ class PinyinReading(SqueezedReading):
 
     def judge(self, views: Views, view: View, begin: int, stop: int, term: Term) -> Match | None:
         """Whole characters and whole words only, and enough syllables to be no accident."""
-        if not self.may_begin(view, begin) or not _is_whole(view, stop):
+        if not self.may_begin(views, view, begin) or not _is_whole(view, stop):
             return None
         start, end = view.span(begin, stop)
         folded, low, high = _surface(views, start, end)
@@ -195,7 +214,7 @@ class PinyinReading(SqueezedReading):
             return None
         return Match(term, start, end) if sum(map(is_chinese, term.phrase)) >= least else None
 
-    def may_begin(self, view: View, begin: int) -> bool:
+    def may_begin(self, views: Views, view: View, begin: int) -> bool:  # noqa: ARG002
         """Not inside the spelling of one character."""
         return begin == 0 or view.starts[begin - 1] != view.starts[begin]
 
