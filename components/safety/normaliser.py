@@ -1,41 +1,62 @@
 """Text as a reader sees it: views of a text with disguises undone, and the way back to its own offsets.
 
-Three views, each made from the one before:
+Each view is made from the one before:
 
 1. ``folded``: NFKC and case fold, accents and other combining marks dropped, zero-width, bidirectional and variation
-   selectors dropped, traditional Chinese written simplified.
+   selectors dropped, traditional Chinese written simplified. A character at a time.
 2. ``plain``: the folded text with every run of separators as one space, or one line break where a sentence ends.
    Word boundaries survive.
-3. ``squeezed``: no separators at all, digits and look-alikes read as letters, stretched letters collapsed. It finds
-   what the plain view misses and is never shown; a hit in it counts only if the surface looks disguised (``rules``).
+3. ``squeezed``: no separators at all, digits and look-alikes (UTS 39) read as letters, stretched letters collapsed. It
+   finds what the plain view misses and is never shown; a hit in it counts only if the surface looks disguised
+   (``rules``).
+4. ``pinyin``: the squeezed view with Han characters spelled by their readings.
+5. ``worded``: the folded text with emoji as their names in a language; only where a text has emoji.
+
+Every view exists twice: as a text, made by the interpreter's own loops in microseconds, which is all that most
+messages ever need; and as a ``View`` with the way back to the original, made when something was found. The two agree
+to the letter, which is tested on arbitrary text.
 
 ``repaired`` is the text a classifier reads: the plain view with spelled-out words joined, digits inside words read as
 letters and stretched letters shortened.
 
-All offsets are Unicode code points of the original text, end exclusive. Sources: Unicode TR15 (NFKC), UTS 39 (a small
-hand-made subset of its confusables: Cyrillic and Greek letters that look Latin), OpenCC's character table.
+All offsets are Unicode code points of the original text, end exclusive. Sources: see ``characters``.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from typing import Any
+from functools import cached_property
+
+from components.safety.characters import (
+    CONFUSABLES,
+    FOLDED,
+    LEET,
+    LEET_SYMBOLS,
+    PINYIN,
+    SQUEEZED,
+    emoji_words,
+    is_chinese,
+)
 
 BREAK = "\n"
 
-_SENTENCE_ENDS = "。！？；，：、\n\r"
-_ENDS_BEFORE_SPACE = ".!?;:,"
-_LEET = {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "9": "g"}
-_LEET_SYMBOLS = {"@": "a", "$": "s", "!": "i", "|": "i", "€": "e"}
-_CONFUSABLES = dict(zip("авеіјкмнорстухѕɡαεικνορτυχ", "abeijkmhopctyxsgaeiknoptux", strict=True))
-_SKELETON_ONLY = {"l": "i"}  # one and ell and i look alike; both sides of a match are folded
-# Drawn as nothing, though not in the category Cf: Hangul fillers, combining grapheme joiner, Mongolian selectors.
-_BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u3164\uffa0\u2800")
+SENTENCE_ENDS = "。！？；，：、\n\r"
+SENTENCE_ENDS_BEFORE_SPACE = ".!?;:,"
 _STRETCHED = re.compile(r"([a-z])\1{2,}")
+# Each of these begins with a set of characters, which is what the engine can look for without trying every place.
+_SENTENCE_END = re.compile(rf"[{SENTENCE_ENDS}{SENTENCE_ENDS_BEFORE_SPACE}](?:(?<=[{SENTENCE_ENDS}])|(?=\s))")
+_SEPARATORS = re.compile(r"[\W_](?:[\W_]+|(?<![ \n]))")
+_SYMBOL_LETTERS = "".join(LEET_SYMBOLS)
+_SYMBOL_READ_AS_LETTER = re.compile(rf"(?s)[{_SYMBOL_LETTERS}](?:(?<=[a-z0-9].)|(?=[a-z0-9]))")
+_HAN_RANGES = "\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U000323af"
+_HAN = re.compile(f"[{_HAN_RANGES}]")
+_REPEATED = re.compile(rf"([^{_HAN_RANGES}])(?=\1)", re.DOTALL)
+_LATIN = re.compile("[a-z]")
+_NOT_LETTERS = re.compile(r"[\W\d_]+")
+# Where emoji live; whether one of them has a name is asked only where this finds something.
+_MAYBE_EMOJI = re.compile("[\u203c-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,58 +71,138 @@ class View:
         """Original offsets of a non-empty piece of the view."""
         return self.starts[start], self.ends[end - 1]
 
+    def before(self, inner: View) -> View:
+        """``inner``, a view of this view's text, as a view of this view's own original."""
+        return View(
+            inner.text, [self.starts[start] for start in inner.starts], [self.ends[end - 1] for end in inner.ends]
+        )
 
-@dataclass(frozen=True, slots=True)
+
 class Views:
-    """All views of one text. ``squeezed`` maps to the folded view, the others to the original."""
+    """All views of one text, each made when first asked for.
 
-    original: str
-    folded: View
-    plain: View
-    squeezed: View
+    ``*_text`` are texts alone; ``folded``, ``plain``, ``squeezed`` and ``pinyin`` are the same with their offsets in
+    the original.
+    """
+
+    def __init__(self, original: str) -> None:
+        """Nothing is computed yet."""
+        self.original = original
+
+    @cached_property
+    def folded_text(self) -> str:
+        """Text of the folded view."""
+        return self.original.lower() if self.original.isascii() else self.original.translate(FOLDED)
+
+    @cached_property
+    def plain_text(self) -> str:
+        """Text of the plain view."""
+        return _plain_text(self.folded_text)
+
+    @cached_property
+    def squeezed_text(self) -> str:
+        """Text of the squeezed view."""
+        return _squeezed_text(self.folded_text)
+
+    @cached_property
+    def pinyin_text(self) -> str:
+        """Text of the pinyin view."""
+        return self.squeezed_text.translate(PINYIN)
+
+    @cached_property
+    def has_chinese(self) -> bool:
+        """Whether there is a Han character, folded."""
+        return not self.folded_text.isascii() and _HAN.search(self.folded_text) is not None
+
+    @cached_property
+    def has_latin(self) -> bool:
+        """Whether there is a Latin letter, folded."""
+        return _LATIN.search(self.folded_text) is not None
+
+    @cached_property
+    def has_emoji(self) -> bool:
+        """Whether there is an emoji with a name."""
+        text = self.folded_text
+        if text.isascii() or not _MAYBE_EMOJI.search(text):
+            return False
+        return not emoji_words("en").keys().isdisjoint(map(ord, set(text)))
+
+    @cached_property
+    def folded(self) -> View:
+        """Folded view with offsets."""
+        return fold(self.original)
+
+    @cached_property
+    def plain(self) -> View:
+        """Plain view with offsets."""
+        return self.folded.before(_plain(self.folded.text))
+
+    @cached_property
+    def squeezed(self) -> View:
+        """Squeezed view with offsets."""
+        return self.folded.before(_squeeze(self.folded.text))
+
+    @cached_property
+    def pinyin(self) -> View:
+        """Pinyin view with offsets."""
+        return self.squeezed.before(_expand(self.squeezed.text, PINYIN))
+
+    def worded(self, language: str) -> View:
+        """Folded view with emoji as words of a language, with offsets."""
+        return self.folded.before(_expand(self.folded.text, emoji_words(language)))
 
 
 def make_views(text: str) -> Views:
     """All views of a text."""
-    folded = fold(text)
-    return Views(original=text, folded=folded, plain=_plain(folded), squeezed=_squeeze(folded.text))
+    return Views(text)
 
 
 def fold(text: str) -> View:
-    """The folded view. Folding twice equals folding once."""
+    """The folded view. Folding twice equals folding once; the fold of two texts joined is the two folds joined.
+
+    What folds to nothing belongs to the character before it, so that no mark is left behind where one is cut.
+    """
     if text.isascii():
         return View(text.lower(), range(len(text)), range(1, len(text) + 1))
     pieces: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
-    index, size = 0, len(text)
-    while index < size:
-        start = index
-        index += 1
-        if _is_invisible(text[start]):
-            continue
-        while index < size and (unicodedata.combining(text[index]) or _is_invisible(text[index])):
-            index += 1
-        piece = _fold_piece(text[start:index]) if index - start > 1 else _fold_character(text[start])
-        pieces.append(piece)
-        starts.extend([start] * len(piece))
-        ends.extend([index] * len(piece))
+    last = 0
+    for index, character in enumerate(text):
+        piece = FOLDED[ord(character)] or ""
+        if piece:
+            pieces.append(piece)
+            starts.extend([index] * len(piece))
+            ends.extend([index + 1] * len(piece))
+            last = len(piece)
+        elif last:
+            ends[-last:] = [index + 1] * last
     return View("".join(pieces), starts, ends)
+
+
+def plain_view(view: View) -> View:
+    """The plain view of a folded view."""
+    return view.before(_plain(view.text))
+
+
+def squeezed_view(view: View) -> View:
+    """The squeezed view of a folded view."""
+    return view.before(_squeeze(view.text))
 
 
 def plain_text(text: str) -> str:
     """The plain view's text alone; patterns go through it too."""
-    return _plain(fold(text)).text.strip()
+    return make_views(text).plain_text.strip()
 
 
 def squeezed_text(text: str) -> str:
     """The squeezed view's text alone, without sentence breaks; patterns go through it too."""
-    return _squeeze(fold(text).text).text.replace(BREAK, "")
+    return make_views(text).squeezed_text.replace(BREAK, "")
 
 
 def repaired(views: Views) -> str:
     """The text a classifier reads: disguises undone where a word shows one, other words as they are."""
-    words = views.plain.text.replace(BREAK, " ").split()
+    words = views.plain_text.replace(BREAK, " ").split()
     joined: list[str] = []
     letters: list[str] = []
     for word in [*words, ""]:
@@ -114,89 +215,69 @@ def repaired(views: Views) -> str:
     return _STRETCHED.sub(r"\1", " ".join(_unleet(word) for word in joined if word))
 
 
-def is_chinese(character: str) -> bool:
-    """Whether a character is a Han ideograph."""
-    code = ord(character)
-    return 0x4E00 <= code <= 0x9FFF or 0x3400 <= code <= 0x4DBF or 0x20000 <= code <= 0x323AF
-
-
 def guess_language(text: str) -> str:
     """``zh`` where at least a tenth of the letters are Han (a Han character says more than a letter), else ``en``."""
-    han = sum(map(is_chinese, text))
-    letters = sum(map(str.isalpha, text))
-    return "zh" if han and han * 10 >= letters else "en"
+    if text.isascii():
+        return "en"
+    han = len(_HAN.findall(text))
+    return "zh" if han and han * 10 >= len(_NOT_LETTERS.sub("", text)) else "en"
 
 
-def _is_invisible(character: str) -> bool:
-    if character.isascii():
-        return False
-    code = ord(character)
-    return (
-        unicodedata.category(character) == "Cf"
-        or 0xFE00 <= code <= 0xFE0F
-        or 0xE0100 <= code <= 0xE01EF
-        or character in _BLANK_LETTERS
-    )
+def _plain_text(folded: str) -> str:
+    return _SEPARATORS.sub(_one_separator, _SENTENCE_END.sub(BREAK, folded))
 
 
-@lru_cache(maxsize=1 << 15)
-def _fold_character(character: str) -> str:
-    return _fold_piece(character)
+def _one_separator(match: re.Match[str]) -> str:
+    return BREAK if BREAK in match[0] else " "
 
 
-def _fold_piece(piece: str) -> str:
-    visible = "".join(c for c in piece if not _is_invisible(c))
-    lowered = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
-    # Case folding leaves marks of its own (dotted capital I), and strike-through hides a word behind marks.
-    bare = "".join(c for c in unicodedata.normalize("NFKD", lowered) if unicodedata.category(c) not in {"Mn", "Me"})
-    composed = unicodedata.normalize("NFKC", bare).casefold()
-    return "".join(_simplified(c) if is_chinese(c) else c for c in composed if not _is_invisible(c))
+def _squeezed_text(folded: str) -> str:
+    read = _SYMBOL_READ_AS_LETTER.sub(lambda match: LEET_SYMBOLS[match[0]], folded)
+    return _REPEATED.sub("", _SENTENCE_END.sub(BREAK, read).translate(SQUEEZED))
 
 
-@cache
-def _converter() -> Any:
-    from opencc import OpenCC
-
-    return OpenCC("t2s")
-
-
-def _simplified(character: str) -> str:
-    """One character at a time keeps offsets one to one; phrases that differ are spelled out in the lexicons."""
-    converted: str = _converter().convert(character)
-    return converted if len(converted) == 1 else character
-
-
-def _plain(folded: View) -> View:
-    characters: list[str] = []
+def _expand(text: str, table: Mapping[int, str | None]) -> View:
+    """A view with each character replaced by a table's text, if it has one."""
+    pieces: list[str] = []
     starts: list[int] = []
-    ends: list[int] = []
-    for index, character in enumerate(folded.text):
-        if character.isalnum():
-            characters.append(character)
-        else:
-            separator = BREAK if _ends_sentence(folded.text, index) else " "
-            if characters and characters[-1] in {" ", BREAK}:
-                ends[-1] = folded.ends[index]
-                characters[-1] = BREAK if separator == BREAK else characters[-1]
-                continue
-            characters.append(separator)
-        starts.append(folded.starts[index])
-        ends.append(folded.ends[index])
-    return View("".join(characters), starts, ends)
+    for index, character in enumerate(text):
+        piece = character.translate(table)
+        pieces.append(piece)
+        starts.extend([index] * len(piece))
+    return View("".join(pieces), starts, [start + 1 for start in starts])
 
 
-def _squeeze(folded: str) -> View:
-    """The squeezed view over a folded text; its offsets are those of the folded text."""
+def _plain(folded: str) -> View:
     characters: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
     for index, character in enumerate(folded):
+        if character.isalnum():
+            characters.append(character)
+        else:
+            separator = BREAK if _ends_sentence(folded, index) else " "
+            if characters and characters[-1] in {" ", BREAK}:
+                ends[-1] = index + 1
+                characters[-1] = BREAK if separator == BREAK else characters[-1]
+                continue
+            characters.append(separator)
+        starts.append(index)
+        ends.append(index + 1)
+    return View("".join(characters), starts, ends)
+
+
+def _squeeze(folded: str) -> View:
+    """The squeezed view over a folded text."""
+    characters: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    for index in range(len(folded)):
         letter = _read_as_letter(folded, index)
         if not letter:
             if not _ends_sentence(folded, index) or (characters and characters[-1] == BREAK):
                 continue
             letter = BREAK
-        elif characters and characters[-1] == letter and not is_chinese(character):
+        elif characters and characters[-1] == letter and not is_chinese(letter):
             ends[-1] = index + 1
             continue
         characters.append(letter)
@@ -208,23 +289,21 @@ def _squeeze(folded: str) -> View:
 def _read_as_letter(text: str, index: int) -> str:
     """The letter a character stands for in the squeezed view; empty for a separator."""
     character = text[index]
-    if character in _LEET_SYMBOLS:
+    if character in LEET_SYMBOLS:
         beside = text[max(0, index - 1) : index] + text[index + 1 : index + 2]
-        character = _LEET_SYMBOLS[character] if any(c.isascii() and c.isalnum() for c in beside) else ""
-    if not character.isalnum():
-        return ""
-    letter = _LEET.get(character) or _CONFUSABLES.get(character) or character
-    return _SKELETON_ONLY.get(letter, letter)
+        character = LEET_SYMBOLS[character] if any(c.isascii() and c.isalnum() for c in beside) else ""
+        return character and (SQUEEZED[ord(character)] or "")
+    return "" if character == BREAK else SQUEEZED[ord(character)] or ""
 
 
 def _ends_sentence(text: str, index: int) -> bool:
     character = text[index]
-    if character in _SENTENCE_ENDS:
+    if character in SENTENCE_ENDS:
         return True
-    return character in _ENDS_BEFORE_SPACE and text[index + 1 : index + 2].isspace()
+    return character in SENTENCE_ENDS_BEFORE_SPACE and text[index + 1 : index + 2].isspace()
 
 
 def _unleet(word: str) -> str:
     """A word with digits between its letters, read as letters; numbers and Chinese stay."""
-    mixed = any(c in _LEET or c in _CONFUSABLES for c in word) and any("a" <= c <= "z" for c in word)
-    return "".join(_LEET.get(c) or _CONFUSABLES.get(c) or c for c in word) if mixed else word
+    mixed = any(c in LEET or c in CONFUSABLES for c in word) and any("a" <= c <= "z" for c in word)
+    return "".join(LEET.get(c) or CONFUSABLES.get(c) or c for c in word) if mixed else word

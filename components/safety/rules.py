@@ -9,10 +9,8 @@ In: a folder of YAML lexicons, one a category::
 
 Out: hits with the category, the rule's name and the span in the original text.
 
-Steps: 1 Aho-Corasick over the plain view, word boundaries for Latin terms; 2 the same over the squeezed view, where a
-hit of a Latin term counts only if its surface looks disguised, so that joining innocent neighbours accuses nobody;
-3 Chinese terms over the squeezed view, which has no separators between characters; 4 of overlapping hits of one
-category the longest stays; 5 a hit inside an allowed phrase is dropped.
+Steps: 1 Aho-Corasick over the readings of the text (``readings``); 2 a hit inside an allowed phrase is dropped; 3 of
+overlapping hits of one category the longest stays.
 """
 
 from __future__ import annotations
@@ -27,28 +25,12 @@ from typing import Any
 import yaml
 
 from components.core.errors import ConfigError
-from components.safety.normaliser import Views, is_chinese, make_views, plain_text, squeezed_text
+from components.safety.normaliser import Views, make_views, squeezed_text
+from components.safety.readings import Match, Reading, Term, gate, readings
 
-_MIN_DISGUISED_LETTERS = 4  # shorter disguised terms are found by accident in codes and abbreviations
-_MIN_LETTERS_ACROSS_WORDS = 8
-_MIN_SINGLE_LETTERS = 3
+__all__ = ["RuleHit", "RuleSet", "Term", "load_lexicons", "unshielded"]
+
 _SLOT = re.compile(r"\{(\w+)\}")
-_STRETCHED = re.compile(r"([^\W\d_])\1\1")
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One phrase of a lexicon. ``allowed`` phrases take back what they contain."""
-
-    category: str
-    language: str
-    phrase: str
-    allowed: bool
-
-    @property
-    def rule(self) -> str:
-        """Name of the rule, for instance ``threat/en/i will kill you``."""
-        return f"{self.category}/{self.language}/{self.phrase}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,64 +60,32 @@ class RuleSet:
 
     def __init__(self, terms: list[Term]) -> None:
         """Compile; terms that mean the same after normalising are joined."""
-        self._plain = _Automaton()
-        self._squeezed = _Automaton()
-        for term in terms:
-            squeezed = squeezed_text(term.phrase)
-            if not any(map(is_chinese, term.phrase)):
-                self._plain.add(plain_text(term.phrase), term)
-                if len(squeezed) < _MIN_DISGUISED_LETTERS:
-                    continue
-            self._squeezed.add(squeezed, term)
-        self._plain.compile()
-        self._squeezed.compile()
+        self.readings = readings(terms)
+        self._without_chinese = gate(terms)
 
     def find(self, text: str | Views) -> list[RuleHit]:
         """Hits in a text, sorted by start; of overlapping hits of one category the longest."""
-        views = text if isinstance(text, Views) else make_views(text)
-        found = [*self._find_plain(views), *self._find_squeezed(views)]
-        shields = [(start, end) for term, start, end in found if term.allowed]
-        hits = [
-            RuleHit(term.category, term.rule, start, end)
-            for term, start, end in found
-            if not term.allowed and not any(low <= start and end <= high for low, high in shields)
-        ]
-        return _longest(hits)
+        found = self.matches(text if isinstance(text, Views) else make_views(text))
+        return _longest(unshielded(found)) if found else []
 
-    def _find_plain(self, views: Views) -> Iterator[tuple[Term, int, int]]:
-        text = views.plain.text
-        for start, end, term in self._plain.scan(text):
-            if _is_edge(text, start - 1) and _is_edge(text, end):
-                yield (term, *views.plain.span(start, end))
+    def matches(self, views: Views) -> list[Match]:
+        """Every term in every view, allowed ones too, in no order."""
+        return [match for reading in self._needed(views) for match in reading.matches(views)]
 
-    def _find_squeezed(self, views: Views) -> Iterator[tuple[Term, int, int]]:
-        for begin, stop, term in self._squeezed.scan(views.squeezed.text):
-            start, end = views.squeezed.span(begin, stop)
-            if any(map(is_chinese, term.phrase)) or _is_disguise(views.folded.text, start, end, term.phrase):
-                yield (term, *views.folded.span(start, end))
+    def _needed(self, views: Views) -> list[Reading]:
+        """The readings that could find something; a glance that spares most messages most of the work."""
+        quick = not views.has_chinese and not self._without_chinese.occurs(views.squeezed_text)
+        return [r for r in self.readings if r.applies(views) and not (quick and r.behind_gate)]
 
 
-class _Automaton:
-    """pyahocorasick over phrases; an empty one finds nothing."""
-
-    def __init__(self) -> None:
-        import ahocorasick
-
-        self._machine: Any = ahocorasick.Automaton()
-
-    def add(self, phrase: str, term: Term) -> None:
-        if phrase:
-            known = self._machine.get(phrase, ())
-            self._machine.add_word(phrase, (*known, (len(phrase), term)))
-
-    def compile(self) -> None:
-        self._machine.make_automaton()
-
-    def scan(self, text: str) -> Iterator[tuple[int, int, Term]]:
-        if len(self._machine):
-            for last, matches in self._machine.iter(text):
-                for length, term in matches:
-                    yield last + 1 - length, last + 1, term
+def unshielded(matches: list[Match]) -> list[RuleHit]:
+    """Matches of terms that no match of an allowed phrase holds."""
+    shields = [(match.start, match.end) for match in matches if match.term.allowed]
+    return [
+        RuleHit(term.category, term.rule, start, end)
+        for term, start, end in matches
+        if not term.allowed and not any(low <= start and end <= high for low, high in shields)
+    ]
 
 
 def _terms(document: dict[str, Any], path: Path) -> Iterator[Term]:
@@ -157,32 +107,6 @@ def _fill(template: str, slots: dict[str, list[str]], where: str) -> Iterator[st
     for words in product(*(slots[name] for name in names)):
         filled = iter(words)
         yield _SLOT.sub(lambda _, filled=filled: next(filled), template)  # type: ignore[misc]
-
-
-def _is_edge(text: str, index: int) -> bool:
-    """Whether the character at an index does not continue a Latin word. Chinese neighbours do not."""
-    if not 0 <= index < len(text):
-        return True
-    return not text[index].isalnum() or is_chinese(text[index])
-
-
-def _is_disguise(folded: str, start: int, end: int, phrase: str) -> bool:
-    """Whether a piece of folded text hides a Latin phrase rather than containing its letters by accident.
-
-    It must stand alone, hold a letter, and show a sign: digits or symbols inside, a stretched letter, or letters
-    set apart. Words run together across plain spaces count only if spelled out or long.
-    """
-    surface = folded[start:end]
-    if not _is_edge(folded, start - 1) or not _is_edge(folded, end) or not any(c.isalpha() for c in surface):
-        return False
-    expected_spaces = phrase.count(" ")
-    odd = [c for c in surface if not c.isalpha() and not c.isspace()]
-    pieces = surface.split()
-    if len(pieces) - 1 > expected_spaces:
-        single = sum(len(piece) == 1 for piece in pieces)
-        return single >= _MIN_SINGLE_LETTERS or len(squeezed_text(phrase)) >= _MIN_LETTERS_ACROSS_WORDS
-    foreign = any(c.isalpha() and not c.isascii() for c in surface)
-    return bool(odd or foreign or _STRETCHED.search(surface) or len(pieces) - 1 < expected_spaces)
 
 
 def _longest(hits: list[RuleHit]) -> list[RuleHit]:

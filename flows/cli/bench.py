@@ -12,7 +12,7 @@ import typer
 import typer.core
 
 from components.core.errors import ConfigError
-from flows.cli import bench_dedup, bench_pretrain, bench_seal, options, render
+from flows.cli import bench_dedup, bench_guard, bench_pretrain, bench_seal, options, render
 from flows.cli.progress import phases
 from flows.cli.session import prepare, result_on_stdout, screen, to_json_line
 
@@ -42,6 +42,7 @@ def add_to(app: typer.Typer) -> None:
     )
     group.command(epilog="Example: touchstone bench scrub --documents 10000 --json")(scrub)
     bench_dedup.add_to(group)
+    bench_guard.add_to(group)
     bench_pretrain.add_to(group)
     bench_seal.add_to(group)
     app.add_typer(group, name="bench")
