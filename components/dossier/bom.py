@@ -7,6 +7,7 @@ https://cyclonedx.org/capabilities/mlbom/ .
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from components.dossier.facts import DossierFacts
 SPEC_VERSION = "1.6"
 _NAMESPACE = uuid.UUID("6f0c9f0e-6f6b-5d55-9d1e-0c1f7ad7f0a4")  # ours; a release always gets the same serial number
 _MODEL_REF = "model"
+_SHA256 = re.compile(r"(sha256:)?[0-9a-f]{64}")
 _FAIRNESS_SUITES = ("crows_pairs", "stereoset", "counterfactual", "group_fairness")
 
 
@@ -136,12 +138,12 @@ def _data(facts: DossierFacts) -> Iterator[dict[str, Any]]:
             "name": known["declared"]["name"],
             "version": known["declared"]["version"],
             "description": f"{purpose}, {records} records",
-            "hashes": [_hash(known["digests"]["splits"])],
+            **_hashes(known["digests"]["splits"]),
             "data": [{"type": "dataset", "name": known["declared"]["name"], **_governance(known["declared"])}],
             **_licenses(known),
         }
     for role, digest in sorted(facts.seal.data_digests.items()):
-        yield {"type": "data", "bom-ref": f"artefact:{role}", "name": role, "hashes": [_hash(digest)]}
+        yield {"type": "data", "bom-ref": f"artefact:{role}", "name": role, **_hashes(digest)}
 
 
 def _governance(declared: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,6 +166,11 @@ def _software(versions: Mapping[str, str]) -> Iterator[dict[str, Any]]:
 
 def _hash(digest: str) -> dict[str, str]:
     return {"alg": "SHA-256", "content": digest.removeprefix("sha256:")}
+
+
+def _hashes(digest: str) -> dict[str, Any]:
+    """A digest that somebody else recorded, where it is a whole SHA-256; the schema takes nothing else."""
+    return {"hashes": [_hash(digest)]} if _SHA256.fullmatch(digest) else {}
 
 
 def _property(name: str, value: str) -> dict[str, str]:
