@@ -224,7 +224,7 @@ def test_an_audit_catches_the_twin_without_noise_and_clears_the_private_one(
         )
     splits = write_splits(tmp_path / "splits", {"train": 60, "dev": 10})
     config = settings(
-        epsilon=2.0, lifetime_epsilon=2.0, delta=1e-5, expected_units=60, micro_batch_rows=64, audit_canaries=300,
+        epsilon=0.5, lifetime_epsilon=0.5, delta=1e-5, expected_units=60, micro_batch_rows=64, audit_canaries=300,
         training={"epochs": 10, "learning_rate": 2e-2, "max_tokens": 16, "layerwise_decay": 1.0, "dropout": 0.0},
     )  # fmt: skip
     out = train(wide_model(tmp_path / "model"), splits, tmp_path, config)
