@@ -12,6 +12,7 @@ import re
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, get_args
 
 from components.safety.config import Category
@@ -24,73 +25,10 @@ MESSAGE_CHARACTERS = 120
 _HARMFUL_EVERY = 50
 _PEER_EVERY = 20  # the peer reads one message in so many: it is that much slower
 _WORDS = {
-    "en": [
-        "the",
-        "committee",
-        "will",
-        "meet",
-        "on",
-        "tuesday",
-        "at",
-        "noon",
-        "and",
-        "members",
-        "should",
-        "bring",
-        "their",
-        "printed",
-        "agenda,",
-        "please",
-        "do",
-        "not",
-        "be",
-        "late",
-        "again;",
-        "we",
-        "walk",
-        "to",
-        "a",
-        "small",
-        "restaurant",
-        "near",
-        "the",
-        "river,",
-        "where",
-        "lunch",
-        "costs",
-        "12",
-        "euros.",
-        "thank",
-        "you",
-    ],
-    "zh": [
-        "委员会",
-        "星期二",
-        "中午",
-        "开会",
-        "请",
-        "各位",
-        "成员",
-        "带上",
-        "打印",
-        "的",
-        "议程",
-        "，",
-        "不要",
-        "再",
-        "迟到",
-        "。",
-        "我们",
-        "走到",
-        "河边",
-        "的",
-        "小",
-        "餐厅",
-        "吃",
-        "午饭",
-        "谢谢",
-        "大家",
-    ],
+    "en": "the committee will meet on tuesday at noon and members should bring their printed agenda, please do not be "
+    "late again; we walk to a small restaurant near the river, where lunch costs 12 euros. thank you",
+    "zh": "委员会 星期二 中午 开会 请 各位 成员 带上 打印 的 议程 ， 不要 再 迟到 。 我们 走到 河边 的 "
+    "小 餐厅 吃 午饭 谢谢",
 }
 
 
@@ -102,12 +40,12 @@ def measure_guard(*, messages: int, rounds: int, seed: int = 7) -> dict[str, Any
     for language in default_config().languages:
         texts = _messages(language, messages, terms, random.Random(seed))
         few = texts[::_PEER_EVERY]
-        _timed(lambda: _each(rules.find, texts))
+        _seconds(rules.find, texts)
         ours, peer = [], []
         for _ in range(rounds):
-            ours.append(len(texts) / _timed(lambda texts=texts: _each(rules.find, texts)))  # type: ignore[misc]
-            peer.append(len(few) / _timed(lambda few=few: _each(lambda text: _search(patterns, text), few)))  # type: ignore[misc]
-        each = sorted(_timed(lambda text=text: rules.find(text)) * 1000 for text in texts)  # type: ignore[misc]
+            ours.append(len(texts) / _seconds(rules.find, texts))
+            peer.append(len(few) / _seconds(partial(_search, patterns), few))
+        each = sorted(_seconds(rules.find, [text]) * 1000 for text in texts)
         result[language] = {
             "ours": {
                 "messages_per_second": statistics.median(ours),
@@ -125,7 +63,7 @@ def _messages(language: str, count: int, terms: list[Term], generator: random.Ra
     glue = " " if language == "en" else ""
     made = []
     for number in range(count):
-        words = generator.choices(_WORDS[language], k=MESSAGE_CHARACTERS)
+        words = generator.choices(_WORDS[language].split(), k=MESSAGE_CHARACTERS)
         if number % _HARMFUL_EVERY == 0:
             words[3] = generator.choice(phrases)
         made.append(glue.join(words)[:MESSAGE_CHARACTERS])
@@ -141,16 +79,13 @@ def _patterns(terms: list[Term]) -> list[re.Pattern[str]]:
     ]
 
 
-def _search(patterns: list[re.Pattern[str]], text: str) -> bool:
-    return any([pattern.search(text) for pattern in patterns])
+def _search(patterns: list[re.Pattern[str]], text: str) -> list[re.Pattern[str]]:
+    """All that match, as the rules report all."""
+    return [pattern for pattern in patterns if pattern.search(text)]
 
 
-def _each(function: Callable[[str], object], texts: list[str]) -> None:
+def _seconds(function: Callable[[str], object], texts: list[str]) -> float:
+    start = time.process_time()
     for text in texts:
         function(text)
-
-
-def _timed(function: Callable[[], object]) -> float:
-    start = time.process_time()
-    function()
     return time.process_time() - start

@@ -207,16 +207,19 @@ class PinyinReading(SqueezedReading):
         foreign = any(map(is_chinese, surface))
         least = _MIN_SYLLABLES_SAME_SOUND
         if spelled:
-            if not is_word_edge(folded, low) or not is_word_edge(folded, high):
+            if not is_word_edge(folded, high):
                 return None
             least = _MIN_SYLLABLES_MIXED if own else _MIN_SYLLABLES_SPELLED
         if not foreign and not spelled:
             return None
         return Match(term, start, end) if sum(map(is_chinese, term.phrase)) >= least else None
 
-    def may_begin(self, views: Views, view: View, begin: int) -> bool:  # noqa: ARG002
-        """Not inside the spelling of one character."""
-        return begin == 0 or view.starts[begin - 1] != view.starts[begin]
+    def may_begin(self, views: Views, view: View, begin: int) -> bool:
+        """Not inside the spelling of one character, nor inside a Latin word."""
+        if begin and view.starts[begin - 1] == view.starts[begin]:
+            return False
+        folded, low, _ = _surface(views, view.starts[begin], view.starts[begin])
+        return is_word_edge(folded, low)
 
 
 class WordedReading(Reading):

@@ -15,7 +15,7 @@ Cli = Callable[..., Any]
 
 def test_unknown_name_and_missing_peer_are_usage_errors(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = cli("bench", "nothing")
-    assert (ended.code, "known: dedup, pretrain, scrub, seal" in ended.err) == (2, True)
+    assert (ended.code, "known: dedup, guard, pretrain, scrub, seal" in ended.err) == (2, True)
     monkeypatch.setitem(sys.modules, "presidio_analyzer", None)
     ended = cli("bench", "scrub", "--documents", "100")
     assert (ended.code, "EXTRAS=bench" in ended.err) == (2, True)
@@ -86,3 +86,11 @@ def test_every_benchmark_explains_itself(cli: Cli) -> None:
     for name in ("dedup", "pretrain", "scrub", "seal"):
         ended = cli("bench", name, "--help")
         assert (ended.code, "--json" in ended.out, "Example: touchstone bench" in ended.out) == (0, True, True)
+
+
+def test_guard_reports_both_languages(cli: Cli) -> None:
+    ended = cli("bench", "guard", "--messages", "100", "--rounds", "1", "--json")
+    result = json.loads(ended.out)
+    assert (result["bench"], result["unit"], result["work"]["characters"]) == ("guard", "messages/s", 120)
+    assert all(result["ours"][lang]["messages_per_second"] > 0 for lang in ("en", "zh"))
+    assert result["ratio"] > 1
