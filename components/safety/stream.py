@@ -39,6 +39,7 @@ class StreamFilter:
         """A stream with nothing in it."""
         self._rules = rules
         self._context = ""  # shown text that what follows is read beside
+        self._beside = 0  # so much of it only gives the rest its surroundings, and begins nothing itself
         self._held = ""
         self._shown = 0
         self.end: StreamEnd | None = None
@@ -58,19 +59,27 @@ class StreamFilter:
         window = self._context + self._held
         views = make_views(window)
         first = len(self._context)
-        matches = [match for match in self._rules.matches(views) if match.start >= first]
+        matches = [
+            match
+            for match in self._rules.matches(views)
+            if match.start >= (self._beside if match.term.allowed else first)
+        ]
         if final:
             return self._finish(window, first, unshielded(matches))
         applicable = [reading for reading in self._rules.readings if reading.applies(views)]
         opened = min((self._opened(reading, views, first) for reading in applicable), default=len(window))
-        settled = [hit for hit in unshielded(matches) if self._is_settled(hit, applicable, views, first)]
+        settled = [hit for hit in unshielded(matches) if self._is_settled(hit, applicable, views)]
         # What a finished allowed phrase holds is harmless for good.
         lasting = [match for match in matches if not match.term.allowed or not _reaches_end(match.end, views)]
         begun = min((hit.start for hit in unshielded(lasting)), default=len(window))
         cut = min((hit.start for hit in settled), default=len(window))
         if cut < len(window) and cut <= min(opened, begun):
             return self._finish(window, first, settled)
-        shown = self._show(window, min(opened, begun))
+        until = min(opened, begun)
+        # An allowed phrase holds what it will hold although its beginning has been shown, finished or not.
+        shields = [start for reading in applicable for start in self._shields(reading, views)]
+        shields += [match.start for match in matches if match.term.allowed and match.end > until]
+        shown = self._show(window, until, min(shields, default=len(window)))
         if len(self._held) > MAX_HELD_CHARACTERS:
             self.end = StreamEnd(hit=None)
         return shown
@@ -85,11 +94,19 @@ class StreamFilter:
         self._shown += len(shown)
         return shown
 
-    def _show(self, window: str, until: int) -> str:
+    def _shields(self, reading: Reading, views: Views) -> list[int]:
+        """Where allowed phrases begin that more text could complete, the shown context included."""
+        return _open_starts(reading, views, self._beside, allowed=True)
+
+    def _show(self, window: str, until: int, shielding: int) -> str:
+        """Show up to a place; of what is shown, remember all from the first allowed phrase on."""
         first = len(self._context)
         shown = window[first:until]
         self._held = window[until:]
-        self._context = _context(window[:until])
+        kept = min(until, shielding)
+        beside = _context(window[:kept])
+        self._beside = len(beside)
+        self._context = beside + window[kept:until]
         self._shown += len(shown)
         return shown
 
@@ -97,10 +114,10 @@ class StreamFilter:
         """Where the first phrase begins that more text could complete."""
         return min(_open_starts(reading, views, first, allowed=False), default=len(views.original))
 
-    def _is_settled(self, hit: RuleHit, readings: list[Reading], views: Views, first: int) -> bool:
+    def _is_settled(self, hit: RuleHit, readings: list[Reading], views: Views) -> bool:
         """Whether no later text could unmake a hit: it ends before the text does, and no allowed phrase may hold it."""
         for reading in readings:
-            if any(start <= hit.start for start in _open_starts(reading, views, first, allowed=True)):
+            if any(start <= hit.start for start in self._shields(reading, views)):
                 return False
         return not _reaches_end(hit.end, views)
 

@@ -40,6 +40,8 @@ def _stream(text: str, cuts: list[int]) -> tuple[StreamFilter, list[str]]:
 @example("x@    ab ab", [6])
 @example("a" + "\u200b" * 9 + "ab ab", [5])
 @example("a 你 ab-ab", [2])
+@example("do not kill you ab ab", [3, 7, 9])
+@example("not kill you softly, not ki11 you kill you", [5])
 def test_what_is_shown_is_the_whole_texts_result_for_every_cut(text: str, cuts: list[int]) -> None:
     expected = cut_text(RULES, text)
     stream, shown = _stream(text, cuts)
@@ -68,6 +70,7 @@ def test_what_is_held_back_some_suffix_would_take_away(text: str) -> None:
         (["I will ", "ki", "ll", " yo", "ur bug"], ["I will ", "", "", "", "kill your bug"]),
         (["I will kill y", "ou now"], ["I will ", ""]),
         (["I will kill you", " softly", " now"], ["I will ", "", "kill you softly now"]),
+        (["not ", "kill you", " x"], ["not ", "", "kill you x"]),
         (["他打", "死", "了"], ["他", "", ""]),
         (["他打死", "结了"], ["他", "打死结了"]),
         (["plain words are shown at once", " all of them"], ["plain words are shown at once", " all of them"]),
