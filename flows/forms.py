@@ -5,7 +5,12 @@ Prefect's user interface makes a form of a deployment's parameters. ``touchstone
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 from tasks.settings import prepare_environment
+
+if TYPE_CHECKING:
+    from prefect.deployments.runner import RunnerDeployment
 
 
 def main() -> None:
@@ -22,7 +27,8 @@ def main() -> None:
         flow.to_deployment("form", tags=["touchstone"], entrypoint_type=EntrypointType.MODULE_PATH)
         for flow in (decide, promote)
     ]
-    serve(*forms, print_starting_message=False)
+    # Coroutines only where an event loop runs already.
+    serve(*cast("list[RunnerDeployment]", forms), print_starting_message=False)
 
 
 if __name__ == "__main__":

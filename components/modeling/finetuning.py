@@ -58,6 +58,8 @@ class LabelledRecords:
 class FinetuningModule(StepModule):
     """A sequence classifier under a weighted cross entropy."""
 
+    model: Any  # one of the library's
+
     def __init__(self, model: Any, config: FinetuningConfig, settings: LoopSettings) -> None:
         super().__init__(model, settings)
         self.config = config

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -72,7 +72,7 @@ class PretrainingModule(StepModule):
 
     def row_losses(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Mean cross entropy in nats over the targets of every row; 0 for a row without one."""
-        logits_BKV = self.model.row_logits(batch).float()
+        logits_BKV = cast(PretrainingNetwork, self.model).row_logits(batch).float()
         targets_BK = batch["targets_BK"]
         losses_BK = nn.functional.cross_entropy(logits_BKV.mT, targets_BK, ignore_index=NO_TARGET, reduction="none")
         return losses_BK.sum(1) / (targets_BK != NO_TARGET).sum(1).clamp(min=1)

@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import nn
@@ -109,7 +109,7 @@ class BookkeepingClipper:
             )
         if not output.requires_grad:
             output = output.requires_grad_().clone()  # a clone, because models add to it in place
-        output.register_hook(lambda gradient: self._seen.append((module, first, gradient)))
+        output.register_hook(lambda gradient: self._seen.append((module, first, gradient)))  # type: ignore[no-untyped-call]
         return output
 
     def _uses(self) -> dict[nn.Parameter, _Uses]:
@@ -310,7 +310,7 @@ class HooksClipper:
 def _gradient_of_rows(parameter: nn.Parameter) -> torch.Tensor:
     """Opacus keeps a list where a parameter was used several times."""
     found = parameter.grad_sample  # type: ignore[attr-defined]
-    return sum(found) if isinstance(found, list) else found
+    return torch.stack(found).sum(0) if isinstance(found, list) else cast(torch.Tensor, found)
 
 
 def make_clipper(mode: str, model: nn.Module, clip_norm: float) -> UnitClipper:

@@ -270,7 +270,7 @@ class TokenBan:
         settled = self._settled(state)
         parts = [lookup.whole for lookup in self._lookups]
         for lookup, place in zip(self._lookups, settled[:2], strict=True):
-            parts += lookup.completing(place)  # type: ignore[arg-type]
+            parts += lookup.completing(place)
         found = np.unique(np.concatenate(parts))
         if not self._joined and not state.pending:
             return found

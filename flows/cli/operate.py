@@ -77,7 +77,7 @@ def _start(settings: Settings, ports: dict[str, int | None]) -> dict[str, Server
             kind: pool.submit(start_server, settings.home, kind, environment=environment, port=ports[kind])
             for kind in kinds
         }
-        records = {kind: future.result()[0] for kind, future in waiting.items()}
+        records: dict[str, ServerRecord] = {kind: future.result()[0] for kind, future in waiting.items()}
     asked = environment | {"PREFECT_API_URL": f"{records['prefect'].address}/api"}
     records["forms"], _ = start_server(settings.home, "forms", environment=asked)
     return records
