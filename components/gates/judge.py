@@ -155,7 +155,7 @@ def _judge_slice(
         severity=gate.severity,
         decision=outcome.decision,
         reason=outcome.reason,
-        next=outcome.next_step or _next_step(gate, slice_, outcome.decision, metric),
+        next=outcome.next_step or _next_step(gate, outcome.decision, metric),
     )
 
 
@@ -274,14 +274,12 @@ def _moment(text: str, what: str) -> datetime:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
-def _next_step(gate: GateConfig, slice_: str, decision: GateDecision, metric: Metric | None) -> str:
+def _next_step(gate: GateConfig, decision: GateDecision, metric: Metric | None) -> str:
     """The next command for whoever has to act; what it is for stands behind the #."""
     if decision in {_PASS, GateDecision.NOT_APPLICABLE, GateDecision.WAIVED}:
         return ""
     if decision is _FAIL:
-        return (
-            f"touchstone waive MODEL '{result_name(gate, slice_)}' --reason TEXT --until DATE  # or mend it, run again"
-        )
+        return "touchstone run  # with the data or the training mended; what was not touched is reused"
     if metric is None or isinstance(_interval(gate, "", metric.model_copy(update={"n": gate.min_n})), _Outcome):
         return f"touchstone evaluate MODEL --suite {gate.suite}  # see why it has no value"
     wanted = f"at least {gate.min_n} items" if metric.n < gate.min_n else "more items narrow the interval"

@@ -89,7 +89,9 @@ class Tally:
             problems.check()
         config, names = self._config, ", ".join(self._paths)
         if not self._read:
-            raise ContractError(f"{names}: no record at all, the corpus is empty; check ingestion.sources")
+            raise ContractError(
+                f"{names}: no record at all, the corpus is empty; check what names it (config: sources)"
+            )
         self._check_broken()
         if not self.kept:
             raise ContractError(f"{names}: every document is shorter than ingestion.min_document_characters; lower it")

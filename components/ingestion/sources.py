@@ -123,16 +123,18 @@ def list_files(source: SourceConfig) -> list[StoredFile]:
         else:
             files = _glob(path)
     except OSError as error:
-        raise ConfigError(f"{source.path}: cannot be read ({error.strerror}); check ingestion.sources") from error
+        raise ConfigError(
+            f"{source.path}: cannot be read ({error.strerror}); check its spelling (config: sources)"
+        ) from error
     except ValueError as error:  # a NUL in the path, or `**` in the wrong place
-        raise ConfigError(f"{printable(source.path)}: not a path; check ingestion.sources") from error
+        raise ConfigError(f"{printable(source.path)}: not a path; check its spelling (config: sources)") from error
     if not files:
         what = (
             "no file that ingestion reads"
             if path.is_dir()
             else "no such file or folder, and as a glob it matches nothing"
         )
-        raise ConfigError(f"{source.path}: {what}; check ingestion.sources (files read: {_SUPPORTED})")
+        raise ConfigError(f"{source.path}: {what}; check its spelling (config: sources) (files read: {_SUPPORTED})")
     return files
 
 
@@ -164,7 +166,9 @@ def _list_remote(source: SourceConfig) -> list[StoredFile]:
         wanted = [file for file, name in names if not _is_hidden(name) and _is_wanted_in_folder(name, source, None)]
         found = shards or wanted
     if not found:
-        raise ConfigError(f"{source.path}: no object that ingestion reads; check ingestion.sources ({_SUPPORTED})")
+        raise ConfigError(
+            f"{source.path}: no object that ingestion reads; check its spelling (config: sources) ({_SUPPORTED})"
+        )
     return [StoredFile(file.address, file.size, file.version) for file in found]
 
 

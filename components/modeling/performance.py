@@ -105,13 +105,18 @@ class Performance:
         """Tokens since ``begin``."""
         return self._all_tokens
 
+    def _utilisation(self, passed: float) -> float:
+        """In [0, 1]: a device that does more than it did when it was timed, other work beside it, can do that much."""
+        self._peak = max(self._peak, self._operations / passed)
+        return self._operations / passed / self._peak
+
     def now(self, steps_done: int, steps_left: int) -> dict[str, float]:
         """Rate and utilisation since the last line, seconds left by the mean since ``begin``."""
         passed = max(1e-9, time.perf_counter() - self._since)
         mean = (time.perf_counter() - self._started) / max(1, steps_done)
         return {
             "tokens_per_second": self._tokens / passed,
-            "model_flop_utilisation": self._operations / passed / self._peak,
+            "model_flop_utilisation": self._utilisation(passed),
             "seconds_left": mean * steps_left,
         }
 
@@ -120,7 +125,7 @@ class Performance:
         passed = max(1e-9, time.perf_counter() - self._since)
         figures = {
             "tokens_per_second": round(self._tokens / passed, 1),
-            "model_flop_utilisation": round(self._operations / passed / self._peak, 4),
+            "model_flop_utilisation": round(self._utilisation(passed), 4),
             "loader_share": round(self._waited / passed, 4),
             "system/cpu_percent": self._process.cpu_percent(),
             "system/memory_megabytes": round(self._process.memory_info().rss / 2**20, 1),

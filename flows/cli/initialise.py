@@ -34,7 +34,7 @@ def init(
     json: options.Json = False,
 ) -> None:
     """Write a profile's YAML files, every key commented; with --data mapped and fitted to the file."""
-    from flows.cli.profile_files import comment_folder, copy_profile, fit_to_data, set_checkpoint
+    from flows.cli.profile_files import comment_folder, fit_to_data, new_profile, set_checkpoint
     from flows.config import PROFILES_DIR, load_config
 
     with result_on_stdout(json) as results:
@@ -43,12 +43,13 @@ def init(
         found = _look(data, known) if data else None
         if found is not None:
             _check_usable(data, found)
-        files = copy_profile(PROFILES_DIR / profile, folder)
-        changes = fit_to_data(folder, _name(folder), data.absolute(), found) if data and found else []
-        if model is not None:
-            changes.append(set_checkpoint(folder, model))
-        comment_folder(folder)
-        load_config(None, folder, [])
+        name = _name(folder)
+        with new_profile(PROFILES_DIR / profile, folder) as files:
+            changes = fit_to_data(folder, name, data.absolute(), found) if data and found else []
+            if model is not None:
+                changes.append(set_checkpoint(folder, model))
+            comment_folder(folder)
+            load_config(None, folder, [])
         outcome: dict[str, Any] = {
             "folder": str(folder),
             "profile": profile,
@@ -85,9 +86,14 @@ def _check_usable(data: Path | None, found: DataProfile) -> None:
 
 
 def _name(folder: Path) -> str:
-    """A registered model's name from the folder's."""
-    plain = re.sub(r"[^a-z0-9_.-]+", "-", folder.absolute().name.lower()).strip("-._")
-    return plain or "mine"
+    """A registered model's name from the folder's, Chinese in pinyin."""
+    from pypinyin import lazy_pinyin
+
+    spelled = "-".join(lazy_pinyin(folder.absolute().name))
+    plain = re.sub(r"[^a-z0-9_.-]+", "-", spelled.lower()).strip("-._")
+    if not plain:
+        raise ConfigError(f"{folder}: no letter to name the model by; choose a folder name with one")
+    return plain
 
 
 def _print(outcome: dict[str, Any], folder: Path, *, needs_model: bool) -> None:

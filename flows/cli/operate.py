@@ -205,6 +205,7 @@ def why(
     with result_on_stdout(json) as results:
         settings = prepare()
         result = find_result(run, settings)
+        _bring_up_to_date(result, settings)
         results.append(
             {
                 "run_name": result["run_name"],
@@ -231,6 +232,29 @@ def find_result(run: str, settings: Settings) -> dict[str, Any]:
             return result
     known = ", ".join(str(result["run_name"]) for result in results[:5])
     raise ConfigError(f"{run}: no finished run of this name or id; the newest are {known}")
+
+
+def _bring_up_to_date(result: dict[str, Any], settings: Settings) -> None:
+    """What has been decided about the candidates since the run ended, and their addresses in the commands to type.
+
+    A registry that is away changes nothing.
+    """
+    from contextlib import suppress
+
+    from components.core.errors import TouchstoneError
+    from tasks import registry
+
+    name = result["pipeline"]
+    for candidate in result["candidates"]:
+        version = candidate.get("version")
+        address = f"models:/{name}/{version}" if version else str(settings.home / candidate["payload_location"])
+        for gate in candidate["gates"]:
+            gate["next"] = gate["next"].replace(" MODEL ", f" {address} ")
+        if version:
+            with suppress(TouchstoneError):
+                found = registry.get_version(name, str(candidate["version"]), settings=settings)
+                candidate["decision"] = found.decision
+                candidate["alias"] = f"{name}@{found.aliases[0]}" if found.aliases else ""
 
 
 def _print_why(result: dict[str, Any]) -> None:

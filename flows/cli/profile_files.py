@@ -10,7 +10,8 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,9 @@ _MIN_TEST_ITEMS = 20
 _POSITIVE_NAMES = ("positive", "pos", "good", "yes", "true", "1", "正面", "积极", "好评", "正向", "是")
 
 
-def copy_profile(source: Path, folder: Path) -> list[str]:
-    """Copy a profile's YAML files; returns their names.
+@contextmanager
+def new_profile(source: Path, folder: Path) -> Iterator[list[str]]:
+    """Copy a profile's YAML files, named by the value, for the body to edit; if it fails nothing of them stays.
 
     Raises: ConfigError if the profile is unknown or the folder holds something.
     """
@@ -40,10 +42,18 @@ def copy_profile(source: Path, folder: Path) -> list[str]:
         raise ConfigError(f"--profile {source.name}: unknown; known: {', '.join(PROFILES)}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder}: not an empty folder; choose a new one")
+    was_there = folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    for path in paths:
-        shutil.copyfile(path, folder / path.name)
-    return [path.name for path in paths]
+    try:
+        for path in paths:
+            shutil.copyfile(path, folder / path.name)
+        yield [path.name for path in paths]
+    except BaseException:
+        for path in paths:
+            (folder / path.name).unlink(missing_ok=True)
+        if not was_there:
+            folder.rmdir()
+        raise
 
 
 def comment_folder(folder: Path) -> None:

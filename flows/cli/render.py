@@ -92,6 +92,21 @@ def refusals(candidate: Candidate) -> list[Gate]:
     return [gate for gate in candidate["gates"] if gate["severity"] == "block" and gate["decision"] in OPEN]
 
 
+# What usually changes a suite's figure, in the order worth trying.
+_MENDS = {
+    "data_quality": "the validation page under data/ in MLflow names what failed; mend the source or cleaning.yaml",
+    "perplexity": "train longer or on more text: pretraining.max_steps, pretraining.sources",
+    "task_quality": "more labelled rows, more steps or a better checkpoint: finetuning.sources, finetuning.epochs",
+    "counterfactual": "balance the training text: balance.counterfactual_probability above 0",
+    "group_fairness": "balance and reweigh the training text: balance.counterfactual_probability, balance.reweigh",
+    "exposure": "scrub and deduplicate before training, train fewer steps, or train privately: pretraining.privacy",
+    "membership": "fewer epochs, more rows, or private training: finetuning.privacy",
+    "pii_extraction": "scrub the text before training (scrubbing.detectors finds more names), train fewer steps",
+    "crows_pairs": "balance the pretraining text, or pretrain on more of it",
+    "stereoset": "balance the pretraining text, or pretrain on more of it",
+}
+
+
 def refusal_lines(candidate: Candidate) -> list[Text]:
     """Every refusal in plain words with what to do next."""
     lines: list[Text] = []
@@ -103,6 +118,8 @@ def refusal_lines(candidate: Candidate) -> list[Text]:
         lines.append(Text.assemble((f"{mark} {gate['name']}", style), f": {gate['metric']}{where} is {measured(gate)} "
                                    f"over {gate['n']} items; it {side} {bound}."))  # fmt: skip
         lines.append(Text(f"    why:  {gate['reason']}"))
+        if mend := _MENDS.get(gate["suite"]):
+            lines.append(Text(f"    mend: {mend}"))
         if gate["next"]:
             lines.append(Text(f"    next: {gate['next']}"))
     return lines

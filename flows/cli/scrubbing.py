@@ -198,14 +198,17 @@ class _Blocks:
         return dict(sorted((Counter(progress.unreadable) + self._unreadable).items()))
 
     def check(self, progress: Progress) -> None:
-        """Raises ContractError if no record at all had a text."""
+        """Raises ContractError if there were records and none could be read or had a text."""
         from components.core.errors import ContractError
         from components.ingestion.readers import read_input
 
         if self._file_error and not progress.counts.records:
             raise ContractError(self._file_error)
-        if progress.counts.records or not progress.unreadable.get("no_text"):
+        if progress.counts.records or not (reasons := self.unreadable(progress)):
             return
+        if "no_text" not in reasons:
+            counts = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
+            raise ContractError(f"{self._source}: no record could be read ({counts}); a line is an object with text")
         if self._source != "-":
             for _ in read_input(self._source):  # says which columns there are
                 pass

@@ -11,7 +11,7 @@ import yaml
 from components.core.errors import ConfigError
 from components.ingestion.guess import DataProfile
 from components.validation.config import ValidationConfig
-from flows.cli.profile_files import comment_keys, copy_profile, fit_gates, fit_to_data, half_width, set_checkpoint
+from flows.cli.profile_files import comment_keys, fit_gates, fit_to_data, half_width, new_profile, set_checkpoint
 from flows.config import PROFILES_DIR, load_config
 
 FOUND = DataProfile(
@@ -122,15 +122,25 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path, folder: Pat
     target = tmp_path / "target"
     target.mkdir()
     (target / "note").touch()
-    with pytest.raises(ConfigError, match="not an empty folder"):
-        copy_profile(folder, target)
+    with pytest.raises(ConfigError, match="not an empty folder"), new_profile(folder, target):
+        pass
     assert [path.name for path in target.iterdir()] == ["note"]
+
+
+@pytest.mark.parametrize("was_there", [True, False])
+def test_nothing_stays_of_a_profile_that_could_not_be_fitted(tmp_path: Path, was_there: bool) -> None:
+    target = tmp_path / "target"
+    if was_there:
+        target.mkdir()
+    with pytest.raises(ConfigError, match="no such folder"), new_profile(PROFILES_DIR / "finetune", target):
+        set_checkpoint(target, "./nowhere")
+    assert (list(target.iterdir()) if was_there else target.exists()) == ([] if was_there else False)
 
 
 @pytest.mark.parametrize("languages", [{"zh": 1.0}, {"en": 1.0}, {"en": 0.4, "zh": 0.6}])
 def test_the_shipped_profile_fitted_to_any_languages_loads(tmp_path: Path, languages: dict[str, float]) -> None:
     folder = tmp_path / "mine"
-    copy_profile(PROFILES_DIR / "finetune", folder)
-    fit_to_data(folder, "mine", Path("/data/tickets.csv"), FOUND.model_copy(update={"languages": languages}))
+    with new_profile(PROFILES_DIR / "finetune", folder):
+        fit_to_data(folder, "mine", Path("/data/tickets.csv"), FOUND.model_copy(update={"languages": languages}))
     config = load_config(config_dir=folder)
     assert set(config.pipeline.languages) == set(config.balance.min_coverage) == set(languages)
