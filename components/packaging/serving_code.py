@@ -20,7 +20,7 @@ ROOT_MODULES = ("components.packaging.serving", "components.packaging.server")
 _parsing = threading.Lock()
 
 # A filter folder brings its own rules and weights.
-_ROOMS_WITHOUT_DATA = frozenset({"safety"})
+_LEFT_OUT = (Path("safety", "rules"), Path("safety", "default"))
 
 
 def serving_files(components_dir: Path = COMPONENTS_DIR) -> list[str]:
@@ -33,9 +33,11 @@ def serving_files(components_dir: Path = COMPONENTS_DIR) -> list[str]:
             if path not in found:
                 found.add(path)
                 waiting.extend(_imported(path))
-    rooms = {path.relative_to(components_dir).parts[0] for path in found} - _ROOMS_WITHOUT_DATA - {"__init__.py"}
+    rooms = {path.relative_to(components_dir).parts[0] for path in found} - {"__init__.py"}
+    left_out = [components_dir / folder for folder in _LEFT_OUT]
     for room in sorted(rooms):
-        found.update(_data_files(components_dir / room))
+        data = _data_files(components_dir / room)
+        found.update(path for path in data if not any(path.is_relative_to(folder) for folder in left_out))
     return sorted(path.relative_to(base).as_posix() for path in found)
 
 

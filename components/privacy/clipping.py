@@ -249,6 +249,27 @@ def _scaled(values: torch.Tensor, factors_U: torch.Tensor) -> torch.Tensor:
     return torch.where(factors > 0, values * factors, 0.0)
 
 
+def _teach_opacus() -> None:
+    """Opacus 1.6 asks the bias of a layer norm for its gradient where it has none, as ModernBERT's."""
+    from opacus.grad_sample import register_grad_sampler
+
+    register_grad_sampler(nn.LayerNorm)(_layer_norm_gradients)
+
+
+def _layer_norm_gradients(
+    layer: nn.LayerNorm, activations: list[torch.Tensor], backprops: torch.Tensor
+) -> dict[nn.Parameter, torch.Tensor]:
+    """Of every row: summed over all dimensions but the first and the normalised ones."""
+    inner = tuple(range(1, backprops.dim() - len(layer.normalized_shape)))
+    found: dict[nn.Parameter, torch.Tensor] = {}
+    if layer.weight is not None and layer.weight.requires_grad:
+        normed = nn.functional.layer_norm(activations[0], layer.normalized_shape, eps=layer.eps)
+        found[layer.weight] = (normed * backprops).sum(inner) if inner else normed * backprops
+    if layer.bias is not None and layer.bias.requires_grad:
+        found[layer.bias] = backprops.sum(inner) if inner else backprops
+    return found
+
+
 class HooksClipper:
     """The same sums from Opacus' hooks, which lay out the gradient of every row: slower, larger, and any module."""
 
@@ -267,6 +288,7 @@ class HooksClipper:
         """Opacus' hooks are on the modules meanwhile."""
         from opacus.grad_sample import GradSampleModule
 
+        _teach_opacus()
         self._units = units
         hidden = [(module, name, module._parameters.pop(name)) for module, name in second_names(self._model)]
         hooked = GradSampleModule(self._model, batch_first=True, loss_reduction="sum", strict=False)

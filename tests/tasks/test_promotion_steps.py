@@ -61,7 +61,7 @@ def _check_race(outcomes: list[dict[str, Any]]) -> None:
 
 
 def test_of_two_promotions_at_once_one_wins(settings: Settings) -> None:
-    _check_race(_run(settings, "race", "2", "3", "10"))
+    _check_race(_run(settings, "race", "2", "3", "3"))
 
 
 @pytest.mark.soak

@@ -153,8 +153,12 @@ def test_the_serving_code_is_closed_and_small() -> None:
     assert loaded
     assert {"components/" + name.rpartition("/components/")[2] for name in loaded} <= files
     rooms = {name.split("/")[1] for name in files if name.count("/") > 1}
-    assert rooms == {"core", "scrubbing", "safety", "modeling", "packaging"}
+    assert rooms == {"core", "scrubbing", "safety", "modeling", "packaging", "privacy"}
     assert not any(name.startswith("components/modeling/pretrain") for name in files)
+    assert {name for name in files if name.startswith("components/privacy/")} == {
+        "components/privacy/__init__.py", "components/privacy/config.py"}  # fmt: skip
+    assert "components/safety/characters.yaml" in files
+    assert not any(name.startswith("components/safety/default/") for name in files)
 
 
 def test_a_manifest_round_trips() -> None:

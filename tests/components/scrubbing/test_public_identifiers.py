@@ -34,7 +34,7 @@ TYPES = {
     "id_number": ({"CN_ID_CARD"}, 1), "imei": ({"ID_NUMBER"}, 0), "ip_address": ({"IP_ADDRESS"}, 0),
     "license_plate": ({"CN_LICENSE_PLATE"}, 0), "mac_address": ({"MAC_ADDRESS"}, 0), "military_id": ({"ID_NUMBER"}, 0),
     "passport": ({"CN_PASSPORT"}, 0), "us_passport": ({"US_PASSPORT"}, 0), "phone": ({"PHONE_NUMBER"}, 0),
-    "qq": ({"USERNAME"}, 0), "wechat": ({"USERNAME"}, 0), "social_security": ({"CN_ID_CARD", "ID_NUMBER"}, 1),
+    "qq": ({"USERNAME"}, 0), "wechat": ({"USERNAME"}, 1), "social_security": ({"CN_ID_CARD", "ID_NUMBER"}, 1),
     "ssn": ({"US_SSN"}, 0), "url_token": ({"URL"}, 1), "openai_api_key": ({"SECRET"}, 0), "jwt": ({"SECRET"}, 0),
     "anthropic_api_key": ({"SECRET"}, 0), "aws_access_key": ({"SECRET"}, 0), "github_token": ({"SECRET"}, 0),
     "ssh_private_key": ({"SECRET"}, 0),
@@ -105,6 +105,7 @@ def test_false_alarms(name: str, words: int) -> None:
             found.update(span.label for span in made.detect(text))
     assert seen > words
     assert found.total() / seen * 10_000 <= 1, found
+    found.pop("USERNAME", None)  # the tagger's, and no structured label
     found.pop("URL", None)  # an encyclopaedia does name web pages; of anything else there is next to nothing
     assert found.total() / seen * 10_000 <= 0.05, found
 

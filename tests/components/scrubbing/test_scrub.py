@@ -233,4 +233,4 @@ def test_speed_on_prose_and_on_dense_documents() -> None:
     start = time.process_time()
     for at in range(0, len(texts), RECORDS_PER_BATCH):
         engine.detect_many(texts[at : at + RECORDS_PER_BATCH])
-    assert len(texts) / (time.process_time() - start) > 1000
+    assert len(texts) / (time.process_time() - start) > 300
