@@ -64,6 +64,7 @@ def test_refusals_name_number_side_and_next_step() -> None:
     assert lines == [
         "✗ flips[zh]: flip_rate on zh is 0.640 [0.600, 0.680] over 600 items; it must not be above 0.100.",
         "    why:  all of it is above 0.1",
+        "    mend: balance the training text: balance.counterfactual_probability above 0",
         "    next: balance: 平衡语料",
     ]
     assert [line.plain for line in render.declared_lines(CLEAN)] == ["not applicable: auc: 没有金丝雀，无法测量"]
