@@ -308,7 +308,7 @@ class HooksClipper:
         """One backward pass, then the norms of what it left."""
         with warnings.catch_warnings():  # that token ids have no gradient
             warnings.filterwarnings("ignore", message="Full backward hook is firing")
-            losses_U.sum().backward()  # type: ignore[no-untyped-call]
+            losses_U.sum().backward()  # type: ignore[no-untyped-call] # torch carries no type here
         with torch.no_grad(), _full_precision(losses_U):
             found: Mapping[nn.Parameter, torch.Tensor] = {
                 one: _gradient_of_rows(one).float().reshape(self._units, -1, *one.shape).sum(1)

@@ -48,7 +48,7 @@ def new_profile(source: Path, folder: Path) -> Iterator[list[str]]:
         for path in paths:
             shutil.copyfile(path, folder / path.name)
         yield [path.name for path in paths]
-    except BaseException:
+    except BaseException:  # an interrupt leaves nothing either
         for path in paths:
             (folder / path.name).unlink(missing_ok=True)
         if not was_there:
